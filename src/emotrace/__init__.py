@@ -1,0 +1,1 @@
+"""Video emotion recognition that shows its evidence."""

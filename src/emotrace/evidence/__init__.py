@@ -1,0 +1,1 @@
+"""`Clip` to `EvidenceSheet`: measured signals put into words."""

@@ -1,0 +1,1 @@
+"""One reasoner per file."""

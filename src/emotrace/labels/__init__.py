@@ -1,0 +1,1 @@
+"""The words of emotion. Pure Python, no torch."""

@@ -1,0 +1,1 @@
+"""File to `Clip`: pictures, faces, sound and words with their times. Nothing is trained here."""

@@ -1,0 +1,1 @@
+"""`Analysis` to one self-contained HTML file."""
