@@ -199,7 +199,7 @@ class Note(Record):
 
 
 class Analysis(Record):
-    """The result of the main job: who is seen and heard, and which emotions a viewer would perceive on what evidence."""
+    """The result of the main job: who is seen and heard, which emotions a viewer would perceive, on what evidence."""
 
     schema_version: Literal["1.0"] = SCHEMA_VERSION
     source: Source
