@@ -13,8 +13,21 @@
   x ReasoningError (RuntimeError)
     - MalformedCompletion      a reasoner's text that stays unparsable; `.raw` keeps it
     - UnclosedVerdict          a label that cites nothing: a bug, never a low score
+    - InvalidTrace (ValueError) a hypothesis, check or answer that breaks one of its rules
   x ResultError (ValueError)
     - UnreadableResult         not an emotrace result, or of another schema version
+  x ScoringError (ValueError)  data that `evaluate` or `verify` refuses; exit code 1
+    - UnreadableTable          not the csv, jsonl, npz or xlsx file that its name says, or over a limit
+    - UnsafePickle             a pickle that asks for more than plain values; nothing of it was run
+    - UnknownLabel             a label that its scheme does not list
+    - DuplicateName            one clip with two rows
+    - NamesDoNotMatch          truth and predictions do not cover each other
+    - InvalidScores            numbers, probabilities or answers that a protocol cannot score
+    - TablesNotFound (FileNotFoundError)  a protocol that needs wheel tables, and none were named
+    - MetricMismatch (ArithmeticError)    our number and the library's differ
+  x DatasetError (ValueError)  a corpus that is not on disk as its owner lays it out
+    - CorpusNotFound (FileNotFoundError)  the folder, or a list or label file of it
+    - MissingClip (FileNotFoundError)     a list names clips that are not there
   x OutputError (OSError)
     - UnwritableOutput         the target cannot be written; nothing was left half-written
   x ModelFileError (ValueError)
@@ -24,6 +37,8 @@
   x MissingExtra (ImportError) an optional dependency is not installed; the message names the extra
   x UsageError (ValueError)    an option with a value that cannot be
     - PurposeRefused           a use that the EU AI Act prohibits
+    - UnknownChoice            a scheme, corpus or order that nobody defined; the message lists the known ones
+    - LossyLabelMap            a label map that loses something, used without `allow_loss=True`
 
 Each message says what happened, where, and what to do. To add one: subclass the nearest family, give it the
 standard-library error a stranger would expect, and draw it above.
@@ -31,6 +46,7 @@ standard-library error a stranger would expect, and draw it above.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
 
@@ -42,6 +58,8 @@ class ExitCode(IntEnum):
     """At least one verdict was reached."""
     ABSTAINED = 1
     """The file was analysed, and every verdict abstained."""
+    REFUSED = 1
+    """`evaluate` and `verify`: the data were read and refused; the message says why."""
     USAGE = 2
     """The command or an option was wrong; nothing was read."""
     BAD_INPUT = 3
@@ -123,12 +141,80 @@ class UnclosedVerdict(ReasoningError):
     """A label cites no observation that its hypothesis judged as support."""
 
 
+class InvalidTrace(ReasoningError, ValueError):
+    """A part of a reasoning trace that breaks one of its invariants; the message quotes what came."""
+
+
 class ResultError(EmotraceError, ValueError):
     """A result file that cannot be used."""
 
 
 class UnreadableResult(ResultError):
     """Not an emotrace result, or one of a schema version that this release does not read."""
+
+
+class ScoringError(EmotraceError, ValueError):
+    """Data that cannot be scored or verified as they are."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class UnreadableTable(ScoringError):
+    """A csv, tsv, jsonl, npz or xlsx file that is not what its name says, or that exceeds a limit."""
+
+
+class UnsafePickle(ScoringError):
+    """A pickle that asks for anything but plain values. It was refused before anything of it ran.
+
+    Args:
+        name: What the pickle asked for, such as `os.system`.
+        member: The member of the npz file that asked for it.
+    """
+
+    def __init__(self, name: str, member: str, *, where: str | Path | None = None) -> None:
+        super().__init__(
+            f"the pickle in {member!r} asks for {name}, and only plain values are read; nothing was run",
+            where=where,
+            todo="Do not open this file with other tools unless you trust who made it",
+        )
+        self.name = name
+        self.member = member
+
+
+class UnknownLabel(ScoringError):
+    """A label that its scheme does not list; the message names the rows and the known labels."""
+
+
+class DuplicateName(ScoringError):
+    """One clip with two rows."""
+
+
+class NamesDoNotMatch(ScoringError):
+    """Truth and predictions do not cover each other."""
+
+
+class InvalidScores(ScoringError):
+    """Numbers, probabilities or answers that the protocol cannot score."""
+
+
+class TablesNotFound(ScoringError, FileNotFoundError):
+    """A protocol needs emotion-wheel tables, and they are not where they were looked for."""
+
+
+class MetricMismatch(ScoringError, ArithmeticError):
+    """Our number and the library's differ by more than rounding: neither is printed."""
+
+
+class DatasetError(EmotraceError, ValueError):
+    """A corpus that is not on disk as its owner lays it out."""
+
+
+class CorpusNotFound(DatasetError, FileNotFoundError):
+    """The corpus's folder is absent, or one of its list or label files."""
+
+
+class MissingClip(DatasetError, FileNotFoundError):
+    """A list names clips that are not there; the message has the first five and the count."""
 
 
 class OutputError(EmotraceError, OSError):
@@ -178,3 +264,18 @@ class UsageError(EmotraceError, ValueError):
 
 class PurposeRefused(UsageError):
     """A use that the law prohibits; the message names the article."""
+
+
+def first_five(items: Iterable[object]) -> str:
+    """The first five of `items` for a message, and how many there are: `a, b, c, d, e and 7 more (12 in all)`."""
+    words = [str(item) for item in items]
+    shown = ", ".join(words[:5])
+    return shown if len(words) <= 5 else f"{shown} and {len(words) - 5} more ({len(words)} in all)"
+
+
+class UnknownChoice(UsageError):
+    """A label scheme, label order or corpus of this name does not exist; the message lists those that do."""
+
+
+class LossyLabelMap(UsageError):
+    """A label map that merges or drops labels was used without `allow_loss=True`; the message says what is lost."""

@@ -29,7 +29,7 @@ ABSTAIN_REASONS: dict[AbstainCode, str] = {
     "modalities_disagree": "face, voice and words point to different emotions",
 }
 SegmentKind = Literal["utterance", "speech", "window", "whole"]
-Purpose = Literal["research", "health", "safety", "personal", "media", "other"]
+Purpose = Literal["unspecified", "research", "medical", "safety", "accessibility", "media", "personal", "development"]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -222,6 +222,20 @@ class Analysis(Record):
     def to_json(self) -> str:
         """The result as JSON text, the same for the same input and settings."""
         return self.model_dump_json(indent=1) + "\n"
+
+    @classmethod
+    def read(cls, path: str | Path) -> Analysis:
+        """Reads a result file.
+
+        Raises:
+            UnreadableResult: The file cannot be read, or is no result of this schema version.
+        """
+        try:
+            text = Path(path).read_bytes()
+        except OSError as error:
+            reason = f"cannot be read ({error.strerror or error})"
+            raise UnreadableResult(reason, where=path, todo="Name a file that `emotrace analyze` wrote") from error
+        return cls.from_json(text, where=path)
 
     @classmethod
     def from_json(cls, text: str | bytes, *, where: str | Path | None = None) -> Analysis:

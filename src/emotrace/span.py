@@ -98,7 +98,9 @@ def gaps(spans: Iterable[Span], within: Span) -> tuple[Span, ...]:
     """
     free, cursor = [], within.start_seconds
     for span in union(spans):
-        if span.start_seconds > cursor and span.start_seconds <= within.end_seconds:
+        if span.start_seconds >= within.end_seconds:
+            break
+        if span.start_seconds > cursor:
             free.append(Span(cursor, span.start_seconds))
         cursor = max(cursor, span.end_seconds)
     if cursor < within.end_seconds:

@@ -27,6 +27,8 @@ MODALITIES: tuple[Modality, ...] = get_args(Modality)
 LETTERS: dict[Modality, str] = {"visual": "V", "vocal": "A", "verbal": "T", "joint": "J"}
 MAX_OBSERVATIONS = 24
 """Keeps a prompt made from the sheet under the paper's 1,024 tokens (hydra specification, section 2)."""
+MAX_REPEATS = 3
+"""A cue seen again adds nothing to a verdict and little to a reader. [ours]"""
 
 _ID = re.compile(r"[VATJ][1-9][0-9]?")
 _QUOTED = re.compile(r"(?<!\w)'.*'(?!\w)")
@@ -160,7 +162,10 @@ class EvidenceSheet:
         missing: Mapping[Modality, MissingReason] | None = None,
         reliability: Mapping[Modality, float] | None = None,
     ) -> EvidenceSheet:
-        """A sheet of the weightiest findings that meet `span`, cut to it and numbered."""
+        """A sheet of the most telling findings that meet `span`, cut to it and numbered.
+
+        Where there are more than fit, every cue's weightiest finding goes first, and no cue stands more than three times.
+        """
         missing, reliability = missing or {}, reliability or {}
         inside = [
             replace(finding, span=shared)
@@ -168,7 +173,7 @@ class EvidenceSheet:
             if finding.modality not in missing and (shared := finding.span & span) is not None
         ]
         inside.sort(key=lambda f: (-f.weight(reliability.get(f.modality, 1.0)), *_time_order(f)))
-        kept = _numbered(inside[:MAX_OBSERVATIONS])
+        kept = _numbered(_most_telling(inside))
         return cls(
             clip_id=clip_id, person=person, span=span, observations=kept, missing=missing, reliability=reliability
         )
@@ -222,6 +227,18 @@ class EvidenceSheet:
         """SHA-256 of the sheet's canonical JSON."""
         canonical = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _most_telling(findings_by_weight: Iterable[Finding]) -> list[Finding]:
+    """At most 24 findings: the first of each cue, then the seconds, then the thirds, each round by weight [ours]."""
+    rounds: list[list[Finding]] = [[] for _ in range(MAX_REPEATS)]
+    seen: dict[tuple[str, str | None], int] = {}
+    for finding in findings_by_weight:
+        key = (finding.modality, finding.cue)
+        if (turn := seen.get(key, 0)) < MAX_REPEATS:
+            rounds[turn].append(finding)
+        seen[key] = turn + 1
+    return [finding for turn in rounds for finding in turn][:MAX_OBSERVATIONS]
 
 
 def _time_order(finding: Finding) -> tuple[Any, ...]:

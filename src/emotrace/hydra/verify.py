@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from emotrace.evidence.observation import Modality
+from emotrace.errors import InvalidTrace
+from emotrace.evidence.observation import EvidenceSheet, Modality
+from emotrace.hydra.propose import Hypothesis
 
 Mark = Literal["supports", "contradicts", "silent"]
+MARKS: tuple[Mark, ...] = get_args(Mark)
+QUOTE_WORDS = 8
+"""[ours] Quotes have 3 to 8 words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +39,14 @@ class Verification:
     psi: float
     """0..1: exp(log_psi / number of observations)."""
 
+    def __post_init__(self) -> None:
+        if unknown := set(self.marks.values()) - set(MARKS):
+            raise InvalidTrace(f"a mark is one of {', '.join(MARKS)}, got {sorted(unknown)}")
+        if not (math.isfinite(self.log_phi) and math.isfinite(self.log_psi)):
+            raise InvalidTrace(f"log phi and log psi must be finite, got {self.log_phi} and {self.log_psi}")
+        if not (0.0 <= self.phi <= 1.0 and 0.0 <= self.psi <= 1.0):
+            raise InvalidTrace(f"phi and psi must lie in 0..1, got {self.phi} and {self.psi}")
+
     @property
     def supporting(self) -> tuple[str, ...]:
         """Ids of the observations that are likelier under the hypothesis than usual."""
@@ -42,3 +56,53 @@ class Verification:
     def contradicting(self) -> tuple[str, ...]:
         """Ids of the observations that speak against it."""
         return tuple(id for id, mark in self.marks.items() if mark == "contradicts")
+
+
+def verify(
+    sheet: EvidenceSheet,
+    hypotheses: tuple[Hypothesis, ...],
+    ask: Callable[[EvidenceSheet, Hypothesis], Verification],
+) -> tuple[Verification, ...]:
+    """Each hypothesis against every observation, judged alone so that the judgements are independent.
+
+    Raises:
+        InvalidTrace: The reasoner left an observation without a mark, or marked one that is not on the sheet.
+    """
+    verifications = tuple(ask(sheet, hypothesis) for hypothesis in hypotheses)
+    ids = [observation.id for observation in sheet.observations]
+    for hypothesis, verification in zip(hypotheses, verifications, strict=True):
+        if verification.number != hypothesis.number or list(verification.marks) != ids:
+            got = f"{verification.number}: {dict(verification.marks)}"
+            raise InvalidTrace(f"hypothesis {hypothesis.number} needs one mark for each of {ids}, got {got}")
+    return verifications
+
+
+def from_marks(
+    sheet: EvidenceSheet, *, number: int, marks: Mapping[str, Mark], quotes: Mapping[str, str]
+) -> Verification:
+    """The verification of a reasoner that has no likelihood table: an unmarked observation is silent [ours].
+
+    phi = weight judged `supports` / all weight; psi = 1 − weight judged `contradicts` / weight judged either. A mark
+    counts as a likelihood ratio of e, so log phi is the supporting weight and −log psi the contradicting one.
+    """
+    every: dict[str, Mark] = {o.id: marks.get(o.id, "silent") for o in sheet.observations}
+    weight: dict[Mark, float] = dict.fromkeys(MARKS, 0.0)
+    for observation in sheet.observations:
+        weight[every[observation.id]] += sheet.weight(observation)
+    judged = weight["supports"] + weight["contradicts"]
+    return Verification(
+        number=number,
+        marks=every,
+        quotes={o.id: quotes.get(o.id, quote_of(o.text)) for o in sheet.observations},
+        missing=tuple(sheet.missing),
+        unexplained=tuple(id for id, mark in every.items() if mark != "supports"),
+        log_phi=round(weight["supports"], 2),
+        log_psi=-round(weight["contradicts"], 2) + 0.0,
+        phi=round(weight["supports"] / max(sum(weight.values()), 1e-9), 2),
+        psi=round(1.0 - weight["contradicts"] / judged, 2) if judged else 1.0,
+    )
+
+
+def quote_of(text: str) -> str:
+    """The first words of an observation, as they are quoted."""
+    return " ".join(text.split()[:QUOTE_WORDS])

@@ -1,0 +1,57 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Everything stays inside this folder.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAMPLE = src/emotrace/samples/talk.mp4
+
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where the system's Python has no ensurepip, the system's pip installs into the environment instead.
+PIP = $$($(BIN)/python -m pip --version >/dev/null 2>&1 && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
+
+.PHONY: help demo test check format bench size clean
+
+help:            ## list the commands
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+
+demo: $(VENV)/.base  ## analyse the sample clip and write its report
+	@$(BIN)/emotrace analyze $(SAMPLE) --out demo --report
+	@echo "Open the report in a browser: $(CURDIR)/demo/talk.emotrace.html"
+
+test: $(VENV)/.test  ## run all tests
+	@$(BIN)/python -m pytest -q
+
+check: $(VENV)/.dev  ## formatting, lint and strict types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev  ## format and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.base  ## time the main job on the clips of MEDIA (a folder)
+	@$(BIN)/python benchmarks/analyze.py $(or $(MEDIA),../shared/media)
+
+clean:           ## remove the environment, caches and the demo's results
+	rm -rf $(VENV) .cache demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "emotrace needs Python 3.11 or newer; name one with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
+
+$(VENV)/.base: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing emotrace into $(VENV)"
+	@$(PIP) install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.base
+	@echo "Installing what the tests need"
+	@$(PIP) install -q -c constraints.txt -e '.[test]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	@echo "Installing what the checks need"
+	@$(PIP) install -q -c constraints.txt -e '.[test,dev]'
+	@touch $@

@@ -1,0 +1,105 @@
+"""`emotrace analyze FILE`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emotrace.cli.console import say, stdout, watching, write_stdout
+from emotrace.errors import ExitCode
+
+
+def analyze(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A video, sound or picture file.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; made if it is not there.")] = Path(),
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write FILE.emotrace.html, one page that works offline.")
+    ] = False,
+    redact: Annotated[bool, typer.Option("--redact", help="Blur every face in the report.")] = False,
+    json: Annotated[
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="PATH|-",
+            help="Write the JSON here; - prints it and writes no other file.",
+            show_default=False,
+        ),
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="What is said, where the times are not known.", show_default=False)
+    ] = None,
+    transcript: Annotated[
+        Path | None,
+        typer.Option(help="A .srt, .vtt or .txt file; else one beside FILE or inside it is found.", show_default=False),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of the transcript, if it is not Unicode.", show_default=False)
+    ] = None,
+    purpose: Annotated[
+        str, typer.Option(help="What the result is for; kept in it. Prohibited purposes are refused.")
+    ] = "unspecified",
+    k: Annotated[int, typer.Option("-k", min=0, max=4, help="Rival readings that are proposed and verified.")] = 2,
+    rate: Annotated[float, typer.Option(min=0.1, max=60.0, help="Pictures looked at per second.")] = 5.0,
+    detector: Annotated[
+        str, typer.Option(help="Face detector: opencv (needs nothing) or yunet (see `emotrace pull`).")
+    ] = "opencv",
+    detector_model: Annotated[
+        Path | None, typer.Option(help="Weights of the detector, if not pulled.", show_default=False)
+    ] = None,
+    max_duration: Annotated[float, typer.Option(min=0.1, help="Refuse files longer than this many seconds.")] = 7200.0,
+    video: Annotated[bool, typer.Option(help="Look at the picture.")] = True,
+    audio: Annotated[bool, typer.Option(help="Listen to the sound.")] = True,
+    abstain: Annotated[
+        bool, typer.Option(help="Abstain where the evidence does not decide (off: for benchmarks).")
+    ] = True,
+    brief: Annotated[bool, typer.Option(help="Print the verdicts without their evidence.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Say which emotions a viewer would perceive in a file, when, how surely, and on what evidence.
+
+    Writes FILE.emotrace.json into the folder of --out. Nothing leaves the machine.
+    """
+    from emotrace.files import make_folder, write_atomically
+    from emotrace.pipeline import analyze as run
+
+    with watching(file.name, quiet=quiet) as watch:
+        analysis = run(
+            file,
+            text=text,
+            transcript=transcript,
+            encoding=encoding,
+            purpose=purpose,
+            k=k,
+            rate_hz=rate,
+            detector=detector,
+            detector_model=detector_model,
+            max_duration_seconds=max_duration,
+            use_video=video,
+            use_audio=audio,
+            abstain=abstain,
+            watch=watch,
+        )
+    written = []
+    if json == "-":
+        write_stdout(analysis.to_json())
+    else:
+        target = Path(json) if json is not None else make_folder(out) / f"{file.stem}.emotrace.json"
+        write_atomically(target, analysis.to_json())
+        written.append(target)
+        if not quiet:
+            from emotrace.cli.summary import print_summary
+
+            print_summary(analysis, stdout(), brief=brief)
+    if report:
+        from emotrace.report.page import write as write_report
+
+        page = make_folder(out) / f"{file.stem}.emotrace.html"
+        write_report(analysis, page, media=file, redact=redact)
+        written.append(page)
+    if not quiet:
+        for path in written:
+            say(f"wrote {path}")
+    if analysis.abstained:
+        raise typer.Exit(int(ExitCode.ABSTAINED))

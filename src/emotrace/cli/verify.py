@@ -1,0 +1,131 @@
+"""`emotrace verify`: whether a copy of a corpus can be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emotrace.cli.console import stdout, write_stdout
+from emotrace.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from emotrace.datasets.findings import VerifyReport
+    from emotrace.datasets.verify import Expect
+
+_COLOURS = {"ok": "green", "note": "yellow", "fault": "bold red", "skipped": "dim"}
+
+
+def verify(
+    corpus: Annotated[str, typer.Argument(help="Name of the corpus, as dfew; a wrong name lists the known ones.")],
+    root: Annotated[Path, typer.Argument(help="Folder that the owner's archive unpacks to.")],
+    expect: Annotated[
+        str, typer.Option(help="`published` counts, `none` for a partial copy, or an earlier report (JSON).")
+    ] = "published",
+    older: Annotated[
+        list[str] | None,
+        typer.Option(help="Older test clips: CORPUS=FOLDER, a folder, or a list of names. May be repeated."),
+    ] = None,
+    splits: Annotated[Path | None, typer.Option(help="Your own splits: CSV with id,split.")] = None,
+    circulating: Annotated[
+        Path | None, typer.Option("--list", help="A list `path frames index` that others made.")
+    ] = None,
+    open_all: Annotated[bool, typer.Option("--all", help="Open every clip, not a sample.")] = False,
+    ignore: Annotated[list[str] | None, typer.Option(help="A check whose faults are notes. May be repeated.")] = None,
+    choose: Annotated[
+        list[str] | None, typer.Option("--set", help="An adapter's argument, as frames=jpg_256. May be repeated.")
+    ] = None,
+    json: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; `-` prints it alone.")] = None,
+) -> None:
+    """Check a copy of a corpus: counts, labels, splits, media; a hash of every split. Exit code 3 on a fault."""
+    from emotrace.datasets.corpora import open_corpus
+    from emotrace.datasets.leaks import OlderTest, older_test
+    from emotrace.datasets.media_checks import Limits
+    from emotrace.datasets.tables import read_rows
+    from emotrace.datasets.verify import verify as check
+    from emotrace.files import write_atomically
+
+    copy = open_corpus(corpus, root, **_arguments(corpus, choose or []))
+    tests = [older_test(place) for place in older or []]
+    report = check(
+        copy,
+        expect=_expected(expect),
+        older=OlderTest(
+            names=frozenset().union(*(test.names for test in tests)),
+            media=tuple(path for test in tests for path in test.media),
+        )
+        if tests
+        else None,
+        splits={row["id"]: row["split"] for row in read_rows(splits, "id", "split")} if splits else None,
+        circulating=circulating,
+        limits=Limits(sample=None) if open_all else Limits(),
+        ignore=ignore or (),
+    )
+    if json == "-":
+        write_stdout(report.to_json())
+    else:
+        _print(report)
+        if json is not None:
+            write_atomically(json, report.to_json())
+    if not report.clean:
+        raise typer.Exit(int(ExitCode.BAD_INPUT))
+
+
+def _arguments(corpus: str, choices: list[str]) -> dict[str, str | bool]:
+    """The adapter's arguments, checked against its constructor."""
+    import inspect
+    from typing import Literal, get_args, get_origin, get_type_hints
+
+    from emotrace.datasets.corpora import corpus_class
+
+    adapter = corpus_class(corpus)
+    hints = get_type_hints(adapter.__init__)
+    known = [name for name in inspect.signature(adapter).parameters if name != "root"]
+    arguments: dict[str, str | bool] = {}
+    for choice in choices:
+        name, _, value = choice.partition("=")
+        if name not in known:
+            raise UsageError(f"{corpus} takes no argument {name!r}", todo=f"It takes: {', '.join(known) or 'none'}")
+        allowed = [str(each) for each in get_args(hints[name])] if get_origin(hints[name]) is Literal else []
+        allowed = ["true", "false"] if hints[name] is bool else allowed
+        if allowed and value not in allowed:
+            raise UsageError(
+                f"{name} cannot be {value!r}", where=f"--set {choice}", todo=f"Choose {', '.join(allowed)}"
+            )
+        arguments[name] = value == "true" if hints[name] is bool else value
+    return arguments
+
+
+def _expected(expect: str) -> Expect:
+    from emotrace.datasets.findings import VerifyReport
+
+    if expect == "published":
+        return "published"
+    if expect == "none":
+        return "none"
+    return VerifyReport.from_file(Path(expect))
+
+
+def _print(report: VerifyReport) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    console = stdout()
+    splits = Table("split", "clips", "labels", "sha256", title_justify="left")
+    for name, split in report.splits.items():
+        labels = ", ".join(f"{label} {count}" for label, count in list(split.labels.items())[:12])
+        splits.add_row(name, str(split.clips), labels or "-", split.sha256[:16])
+    findings = Table("check", "outcome", "count", "what", "first five")
+    for each in report.findings:
+        findings.add_row(
+            each.check,
+            Text(each.level, style=_COLOURS[each.level]),
+            str(each.count) if each.count else "",
+            each.text,
+            "\n".join(each.examples),
+        )
+    console.print(splits)
+    console.print(findings)
+    words = f"{len(report.faults)} checks found faults" if report.faults else "no fault was found"
+    console.print(f"{report.corpus}: {words}; sha256 {report.sha256[:16] or '-'}")

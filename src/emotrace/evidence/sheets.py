@@ -1,0 +1,88 @@
+"""What was measured of a clip, and the sheet that any person and stretch of it gives.
+
+The clip is read once, streamed. `Witness` keeps only the compact series that the meters made of it; a sheet for any
+stretch of time is then made without opening the file again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from emotrace.evidence import verbal, visual, vocal
+from emotrace.evidence.face_signals import FaceSeries
+from emotrace.evidence.observation import EvidenceSheet, Finding, MissingReason, Modality
+from emotrace.evidence.voice_series import VoiceSeries
+from emotrace.media.tracking import FaceTrack
+from emotrace.media.transcript import Utterance
+from emotrace.span import Span
+
+
+@dataclass(frozen=True, kw_only=True)
+class Witness:
+    """One person of the clip: what was measured of the face, and which stretches of voice and words are theirs."""
+
+    id: str
+    track: FaceTrack | None = None
+    face: FaceSeries | None = None
+    voice: VoiceSeries | None = None
+    baseline: vocal.Baseline | None = None
+    speaking: tuple[Span, ...] = ()
+    """The stretches of the clip whose voice and words are this person's."""
+    utterances: tuple[Utterance, ...] = ()
+
+    @property
+    def presence(self) -> tuple[Span, ...]:
+        """When the face was on screen."""
+        return () if self.track is None else self.track.presence
+
+    def speaks_in(self, span: Span) -> bool:
+        """Whether voice or words of this stretch are this person's."""
+        return any(span.overlap_seconds(own) > 0.0 or own == span for own in self.speaking)
+
+    def is_in(self, span: Span) -> bool:
+        """Whether there is anything of this person in the stretch."""
+        return self.seen_in(span) or self.speaks_in(span)
+
+    @property
+    def evidence_seconds(self) -> float:
+        """Seconds on screen plus seconds of speaking: how much of the clip is about this person."""
+        return sum(span.duration_seconds for span in (*self.presence, *self.speaking))
+
+    def seen_in(self, span: Span) -> bool:
+        """Whether the face is on screen in this stretch."""
+        return any((own & span) is not None for own in self.presence)
+
+
+def sheet_of(witness: Witness, span: Span, *, clip_id: str, absent: Mapping[Modality, MissingReason]) -> EvidenceSheet:
+    """The evidence about one person in one stretch of time.
+
+    Args:
+        witness: The person.
+        span: The stretch, in seconds.
+        clip_id: SHA-256 of the clip.
+        absent: Modalities that the whole clip lacks. One that the clip has, but not for this person in this
+            stretch, is `not_found`.
+    """
+    findings: list[Finding] = []
+    missing: dict[Modality, MissingReason] = dict(absent)
+    reliability: dict[Modality, float] = {}
+    if witness.face is not None and witness.seen_in(span):
+        findings += visual.observe(witness.face, span)
+        reliability["visual"] = visual.reliability(witness.face, span)
+    else:
+        missing.setdefault("visual", "not_found")
+    utterances = [u for u in witness.utterances if u.span in span]
+    if witness.voice is not None and witness.speaks_in(span):
+        findings += vocal.observe(witness.voice, span, baseline=witness.baseline)
+        reliability["vocal"] = vocal.reliability(witness.voice, span)
+    else:
+        missing.setdefault("vocal", "not_found")
+    if utterances:
+        findings += verbal.observe(utterances, span)
+        reliability["verbal"] = verbal.reliability(utterances)
+    else:
+        missing.setdefault("verbal", "not_found")
+    return EvidenceSheet.of(
+        findings, clip_id=clip_id, person=witness.id, span=span, missing=missing, reliability=reliability
+    )

@@ -1,0 +1,123 @@
+"""Who is in the clip: faces are watched, the sound is heard, and voice and words are given to whom they belong.
+
+Both streams are read once, block by block; what stays in memory are the compact series of the meters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emotrace.evidence.face_signals import FaceMeter, FaceSeries
+from emotrace.evidence.segments import Stretch
+from emotrace.evidence.sheets import Witness
+from emotrace.evidence.speaker import attribute
+from emotrace.evidence.visual import mouth_activity
+from emotrace.evidence.vocal import baseline
+from emotrace.evidence.voice_series import VoiceSeries
+from emotrace.evidence.voice_signals import VoiceMeter
+from emotrace.media.audio import AudioReader
+from emotrace.media.faces import FaceDetector
+from emotrace.media.tracking import FaceTrack, FaceTracker
+from emotrace.media.transcript import Utterance
+from emotrace.media.video import FrameReader
+from emotrace.progress import Watch
+from emotrace.span import Span
+
+VOICE = "voice"
+"""The id of someone who is heard, but whom no visible face could be given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Face:
+    """One person's face through the clip: where it was, and what was measured of it."""
+
+    track: FaceTrack
+    series: FaceSeries
+
+
+def watch_faces(
+    frames: FrameReader | None, detector: FaceDetector, *, total_seconds: float, watch: Watch
+) -> tuple[Face, ...]:
+    """Detects, follows and measures every face of the clip, in order of first appearance."""
+    if frames is None:
+        return ()
+    tracker, meter = FaceTracker(detector), FaceMeter()
+    pictures = iter(frames)
+    while True:
+        with watch.stage("decode picture"):
+            frame = next(pictures, None)
+        if frame is None:
+            break
+        with watch.stage("find faces"):
+            faces = tracker.update(frame)
+        with watch.stage("measure faces"):
+            meter.feed(faces)
+        watch.progress("watching", frame.time_seconds, total_seconds)
+    with watch.stage("find faces"):
+        tracks = tracker.finish()
+    with watch.stage("measure faces"):
+        return tuple(Face(track=track, series=meter.series(track)) for track in tracks)
+
+
+def hear_voice(sound: AudioReader | None, *, total_seconds: float, watch: Watch) -> VoiceSeries | None:
+    """Measures the sound, block by block; None where there is none."""
+    if sound is None:
+        return None
+    meter = VoiceMeter()
+    blocks = iter(sound)
+    while True:
+        with watch.stage("decode sound"):
+            block = next(blocks, None)
+        if block is None:
+            break
+        with watch.stage("measure voice"):
+            meter.feed(block)
+        watch.progress("listening", block.span.end_seconds, total_seconds)
+    with watch.stage("measure voice"):
+        return meter.finish()
+
+
+def witnesses(
+    faces: Sequence[Face],
+    voice: VoiceSeries | None,
+    turns: Sequence[Span],
+    stretches: Sequence[Stretch],
+    unplaced: Sequence[Utterance],
+) -> tuple[Witness, ...]:
+    """The people of the clip: everyone seen, and `voice` where speech or words belong to no visible face.
+
+    Args:
+        faces: The faces, in order of first appearance.
+        voice: What was measured of the sound; None where there is none.
+        turns: When somebody speaks, by ear.
+        stretches: The clip, cut; voice and words are given away stretch by stretch.
+        unplaced: Utterances without times; they go to whoever speaks longest.
+    """
+    spoken = [s for s in stretches if s.utterances or any(s.span.overlap_seconds(turn) > 0.0 for turn in turns)]
+    mouths = {face.track.person: mouth_activity(face.series) for face in faces}
+    speakers = attribute(voice, mouths, [s.span for s in spoken]).speakers
+    owned: dict[str, list[Stretch]] = {face.track.person: [] for face in faces}
+    for stretch, speaker in zip(spoken, speakers, strict=True):
+        owned.setdefault(speaker or VOICE, []).append(stretch)
+    by_id = {face.track.person: face for face in faces}
+    if unplaced:
+        longest = max(owned, key=lambda id: sum(s.span.duration_seconds for s in owned[id]), default=VOICE)
+        owned.setdefault(longest, []).append(Stretch(span=unplaced[0].span, kind="whole", utterances=tuple(unplaced)))
+    return tuple(_witness(id, by_id.get(id), voice, turns, own) for id, own in owned.items())
+
+
+def _witness(
+    id: str, face: Face | None, voice: VoiceSeries | None, turns: Sequence[Span], own: Sequence[Stretch]
+) -> Witness:
+    speaking = tuple(stretch.span for stretch in own)
+    spoken = [shared for turn in turns for span in speaking if (shared := turn & span) is not None]
+    return Witness(
+        id=id,
+        track=None if face is None else face.track,
+        face=None if face is None else face.series,
+        voice=voice if spoken else None,
+        baseline=None if voice is None or not spoken else baseline(voice, spoken),
+        speaking=speaking,
+        utterances=tuple(utterance for stretch in own for utterance in stretch.utterances),
+    )

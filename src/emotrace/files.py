@@ -1,0 +1,63 @@
+"""Writing a file so that it is there whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from emotrace.errors import UnwritableOutput
+
+
+def write_atomically(path: str | Path, content: str | bytes) -> Path:
+    """Writes `content` to `path` by way of a temporary file in the same folder; text goes out as UTF-8.
+
+    Whoever looks sees the old file or the new one. The folder must exist; a link is followed. Returns `path`.
+
+    Raises:
+        UnwritableOutput: The folder is absent or closed, the target is not an ordinary file, or the disk is full.
+            The target is then as it was.
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            raise OSError(None, "it is a folder or a device, not a file")
+        _replace(target, data)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, in Python 3.11 and 3.12
+        raise UnwritableOutput(
+            f"cannot be written ({getattr(error, 'strerror', None) or error})",
+            where=path,
+            todo="Choose a file name in a folder that exists and that you may write to",
+        ) from error
+    return path
+
+
+def _replace(target: Path, data: bytes) -> None:
+    temporary = target.with_name(f".{target.name[:40]}.{os.getpid()}-{threading.get_ident()}.part")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def make_folder(path: str | Path) -> Path:
+    """The folder, made with its parents if it is not there.
+
+    Raises:
+        UnwritableOutput: It cannot be made, or a file is in its place.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"the folder cannot be made ({error.strerror or error})"
+        raise UnwritableOutput(reason, where=path, todo="Choose another folder") from error
+    return path

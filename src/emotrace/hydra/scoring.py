@@ -1,0 +1,311 @@
+"""What one sheet says about all 1,160 label sets: odds with every number traceable to one row of the cue table [ours].
+
+    ℓ(S) = Σ_o α(modality) · s_o · ln ρ_o(S) − γ (|S| − 1)
+
+in an *open* account (the affects show themselves) and a *masked* one (face and words are partly driven by a shown
+affect; the voice is not). Hydra specification, section 5.2. Nothing here depends on the order of a sheet or on hashes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int8
+
+from emotrace.evidence.observation import EvidenceSheet, Modality, Observation
+from emotrace.hydra.likelihood import (
+    LABEL_PRICE,
+    SHOWN_AFFECTS,
+    SHOWN_SHARE,
+    SUPPORT_RATIO,
+    Compiled,
+    compiled,
+    label_sets,
+    membership,
+)
+from emotrace.labels.affects import AFFECT_BY_NAME, AFFECT_BY_WORD, AFFECT_NAMES, AFFECTS
+
+MASKING_PRICE = 1.0
+"""[ours] What it costs to assume that something is hidden."""
+LEAST_WEIGHT = 0.3
+"""[ours] Σ s_o below which there is too little to read from: of a sheet (the gate) and of one modality (a reading)."""
+READING_SHARE: Mapping[Modality, float] = {"visual": 0.5, "vocal": 0.5, "verbal": 0.5, "joint": 0.25}
+"""β [ours]: weight of a learned head's reading; a joint one saw the other cues already."""
+READING_LIMIT = 1.5
+"""[ours] No reading speaks louder than this, in nats."""
+TIE = 1e-9
+"""Scores that are closer than this are equal, and go by order: other machines sum in another order."""
+SENSES: tuple[Modality, ...] = ("visual", "vocal", "verbal")
+
+NEUTRAL = len(AFFECTS) - 1
+_FELT_NAMES = {"happiness": "joy", "happy": "joy", "sad": "sadness", "angry": "anger", "fearful": "fear"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One distinct cue or reading of a sheet; a cue seen again counts once, at its strongest."""
+
+    modality: Modality
+    ids: tuple[str, ...]
+    """Observations that show it, in sheet order."""
+    weight: float
+    ratios: Float64[np.ndarray, " affect"]
+    """ρ of each affect alone."""
+    levels: Int8[np.ndarray, " affect"]
+    """Level of each link, -2 to 2; a reading has 0 throughout."""
+    row: int | None
+    """Row of the cue table; None for a reading."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """A sheet, scored."""
+
+    sheet: EvidenceSheet
+    columns: tuple[Column, ...]
+    table: Compiled
+
+    @cached_property
+    def column_of(self) -> dict[str, int]:
+        """Observation id -> column number, for observations that say anything."""
+        return {observation_id: number for number, column in enumerate(self.columns) for observation_id in column.ids}
+
+    @cached_property
+    def present(self) -> tuple[Modality, ...]:
+        """Senses with evidence."""
+        return tuple(m for m in SENSES if any(column.modality == m for column in self.columns))
+
+    @cached_property
+    def weights(self) -> Float64[np.ndarray, " column"]:
+        """s_o of each column."""
+        return np.array([column.weight for column in self.columns], dtype=np.float64)
+
+    @cached_property
+    def ratios(self) -> Float64[np.ndarray, "column affect"]:
+        """ρ of each affect alone."""
+        return np.array([c.ratios for c in self.columns]).reshape(len(self.columns), len(AFFECTS))
+
+    @cached_property
+    def log_ratios(self) -> Float64[np.ndarray, "column set"]:
+        """Log ratio, ln ρ, of each label set."""
+        rows = [
+            np.log(membership() @ c.ratios) if c.row is None else self.table.log_ratios[c.row] for c in self.columns
+        ]
+        return np.array(rows).reshape(len(self.columns), len(label_sets()))
+
+    @cached_property
+    def masked_log_ratios(self) -> Float64[np.ndarray, "column shown set"]:
+        """Log ratio, ln ρ, of each label set behind each shown affect."""
+        rows = [_masked_reading(c) if c.row is None else self.table.masked_log_ratios[c.row] for c in self.columns]
+        return np.array(rows).reshape(len(self.columns), len(SHOWN_AFFECTS), len(label_sets()))
+
+    def open_under(self, alpha: Mapping[Modality, float]) -> Float64[np.ndarray, " set"]:
+        """Open account of all sets, each modality weighed by `alpha` (0 where it is not named)."""
+        shares = np.array([alpha.get(c.modality, 0.0) for c in self.columns], dtype=np.float64)
+        scores: Float64[np.ndarray, " set"] = (shares * self.weights) @ self.log_ratios - _prices()
+        return scores
+
+    @cached_property
+    def open(self) -> Float64[np.ndarray, " set"]:
+        """Open account with every modality at weight 1."""
+        scores: Float64[np.ndarray, " set"] = self.weights @ self.log_ratios - _prices()
+        return scores
+
+    @cached_property
+    def masked(self) -> Float64[np.ndarray, " set"]:
+        """Masked account, averaged over the shown affects; -inf for neutral, and where fewer than two senses speak."""
+        if len(self.present) < 2:
+            return np.full(len(label_sets()), -np.inf)
+        scores = np.tensordot(self.weights, self.masked_log_ratios, axes=1)
+        scores = np.where(_may_hide(), scores, -np.inf)
+        counts = np.maximum(_may_hide().sum(axis=0), 1)
+        averaged: Float64[np.ndarray, " set"] = _logsumexp(scores) - np.log(counts) - _prices() - MASKING_PRICE
+        return averaged
+
+    @cached_property
+    def total(self) -> Float64[np.ndarray, " set"]:
+        """Score of each set: the two accounts together."""
+        scores: Float64[np.ndarray, " set"] = np.logaddexp(self.open, self.masked)
+        return scores
+
+    @cached_property
+    def posterior(self) -> Float64[np.ndarray, " affect"]:
+        """Share of each affect in the posterior over label sets; sums to 1.
+
+        A set's share is split evenly among its affects. Sets of one size share one prior, so that the many sets of
+        three do not outvote the nineteen single affects when there is little evidence [ours].
+        """
+        scores = self.total + _size_prior()
+        odds = np.exp(scores - scores.max())
+        shares: Float64[np.ndarray, " affect"] = (odds / odds.sum()) @ membership()
+        return shares
+
+    def best(self, scores: Float64[np.ndarray, " set"]) -> tuple[int, ...]:
+        """Highest set; ties go to the first in affect order, smaller sets first."""
+        return label_sets()[int(np.argmax(scores >= scores.max() - TIE))]
+
+    def reading_of(self, modality: Modality) -> tuple[int, ...] | None:
+        """The best set from one sense alone; None when it holds too little."""
+        if sum(c.weight for c in self.columns if c.modality == modality) < LEAST_WEIGHT:
+            return None
+        return self.best(self.open_under({modality: 1.0}))
+
+    def accounts(self, affects: tuple[int, ...]) -> tuple[float, float, int | None]:
+        """Open score, masked score and the best shown affect (its place in `SHOWN_AFFECTS`) of any one set."""
+        price = LABEL_PRICE * (len(affects) - 1)
+        felt = self.ratios[:, list(affects)].mean(axis=1)
+        opened = float(self.weights @ np.log(felt)) - price
+        shown = [d for d, name in enumerate(SHOWN_AFFECTS) if AFFECT_NAMES.index(name) not in affects]
+        if len(self.present) < 2 or NEUTRAL in affects:
+            return opened, -math.inf, None
+        masks = np.array([self.weights @ np.log(self.masked_ratios(affects, d)) for d in shown])
+        masked = float(_logsumexp(masks[:, None])[0]) - math.log(len(shown)) - price - MASKING_PRICE
+        return opened, masked, shown[int(np.argmax(masks >= masks.max() - TIE))]
+
+    def masked_ratios(self, affects: tuple[int, ...], shown: int) -> Float64[np.ndarray, " column"]:
+        """ρ of every column under a set that hides behind one shown affect."""
+        felt = self.ratios[:, list(affects)].mean(axis=1)
+        share = np.array([SHOWN_SHARE.get(c.modality, 0.0) for c in self.columns])
+        mixed: Float64[np.ndarray, " column"] = (1.0 - share) * felt + share * self.ratios[
+            :, AFFECT_NAMES.index(SHOWN_AFFECTS[shown])
+        ]
+        return mixed
+
+    def score(self, affects: tuple[int, ...]) -> float:
+        """Score of one set, of any size; 0 for none, the average affect."""
+        if not affects:
+            return 0.0
+        opened, masked, _ = self.accounts(affects)
+        return float(np.logaddexp(opened, masked))
+
+
+def readings(scores: Scores) -> dict[Modality, tuple[str, ...]]:
+    """What each sense alone would say, as affects; senses with too little are left out."""
+    found = {modality: scores.reading_of(modality) for modality in SENSES}
+    return {m: tuple(AFFECT_NAMES[a] for a in affects) for m, affects in found.items() if affects is not None}
+
+
+class _Same:
+    """A sheet as a key: equal to itself only, since the steps of one run pass the very same sheet."""
+
+    def __init__(self, sheet: EvidenceSheet) -> None:
+        self.sheet = sheet
+
+    def __hash__(self) -> int:
+        return id(self.sheet)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.sheet is self.sheet
+
+
+def score(sheet: EvidenceSheet) -> Scores:
+    """Finds the cues and readings of a sheet; the scores of the last few sheets are kept."""
+    return _score(_Same(sheet))
+
+
+@lru_cache(maxsize=4)
+def _score(key: _Same) -> Scores:
+    sheet, table = key.sheet, compiled()
+    by_row: dict[int, list[Observation]] = {}
+    readings: list[Column] = []
+    for observation in sheet.observations:
+        if observation.scores is not None:
+            readings.append(_reading_column(sheet, observation))
+        elif (row := table.table.row_of(observation)) is not None:
+            by_row.setdefault(row, []).append(observation)
+    columns = [_cue_column(sheet, table, row, by_row[row]) for row in sorted(by_row)]
+    return Scores(sheet=sheet, columns=(*columns, *readings), table=table)
+
+
+def _cue_column(sheet: EvidenceSheet, table: Compiled, row: int, seen: list[Observation]) -> Column:
+    return Column(
+        modality=table.table.cues[row].modality,
+        ids=tuple(o.id for o in seen),
+        weight=max(sheet.weight(o) for o in seen),
+        ratios=table.affect_ratios[:, row],
+        levels=table.table.levels[:, row],
+        row=row,
+    )
+
+
+def _reading_column(sheet: EvidenceSheet, reading: Observation) -> Column:
+    """exp(β · ln(score · C)), clipped, for each affect that a label of the reading names; 1 for the others."""
+    assert reading.scores is not None
+    shares = dict.fromkeys(AFFECT_NAMES, 0.0)
+    for label, share in reading.scores.items():
+        if (affect := affect_of_label(label)) is not None:
+            shares[affect] += share
+    beta, named = READING_SHARE[reading.modality], {affect_of_label(label) for label in reading.scores}
+    nats = [
+        min(max(beta * math.log(max(shares[a] * len(reading.scores), 1e-12)), -READING_LIMIT), READING_LIMIT)
+        if a in named
+        else 0.0
+        for a in AFFECT_NAMES
+    ]
+    return Column(
+        modality=reading.modality,
+        ids=(reading.id,),
+        weight=reading.confidence * sheet.reliability.get(reading.modality, 1.0),
+        ratios=np.exp(np.array(nats)),
+        levels=np.zeros(len(AFFECTS), dtype=np.int8),
+        row=None,
+    )
+
+
+def affect_of_label(label: str) -> str | None:
+    """The affect that a label of a corpus's scheme names, by name and never by index; None for none.
+
+    >>> affect_of_label("Happiness"), affect_of_label("angry"), affect_of_label("other")
+    ('joy', 'anger', None)
+    """
+    name = " ".join(label.lower().replace("_", " ").split())
+    if name in _FELT_NAMES:
+        return _FELT_NAMES[name]
+    return AFFECT_BY_WORD[name].name if name in AFFECT_BY_WORD else None
+
+
+def _masked_reading(column: Column) -> Float64[np.ndarray, "shown set"]:
+    share, felt = SHOWN_SHARE.get(column.modality, 0.0), membership() @ column.ratios
+    shown = column.ratios[[AFFECT_NAMES.index(a) for a in SHOWN_AFFECTS]]
+    logs: Float64[np.ndarray, "shown set"] = np.log((1.0 - share) * felt[None, :] + share * shown[:, None])
+    return logs
+
+
+@cache
+def _prices() -> Float64[np.ndarray, " set"]:
+    return np.array([LABEL_PRICE * (len(s) - 1) for s in label_sets()])
+
+
+@cache
+def _size_prior() -> Float64[np.ndarray, " set"]:
+    sizes = [len(s) for s in label_sets()]
+    prior: Float64[np.ndarray, " set"] = -np.log(np.array([sizes.count(size) for size in sizes], dtype=np.float64))
+    return prior
+
+
+@cache
+def _may_hide() -> Bool[np.ndarray, "shown set"]:
+    """Whether a set can hide behind a shown affect: not one of its own, and neutral hides nothing."""
+    return np.array([[_index(d) not in s and NEUTRAL not in s for s in label_sets()] for d in SHOWN_AFFECTS])
+
+
+def _index(affect: str) -> int:
+    return AFFECTS.index(AFFECT_BY_NAME[affect])
+
+
+def _logsumexp(scores: Float64[np.ndarray, "first rest"]) -> Float64[np.ndarray, " rest"]:
+    """Over the first axis; -inf where every entry is."""
+    top = scores.max(axis=0)
+    safe = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        logs: Float64[np.ndarray, " rest"] = safe + np.log(np.exp(scores - safe).sum(axis=0))
+    return logs
+
+
+def supports(ratio: float) -> bool:
+    """Whether an observation of this ratio supports."""
+    return ratio >= SUPPORT_RATIO - TIE

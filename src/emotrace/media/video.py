@@ -1,0 +1,244 @@
+"""Pictures with their times: streamed, sampled at a rate, upright, in flat memory whatever the length of the file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from jaxtyping import Float64, UInt8
+
+from emotrace.errors import EmptyMedia, MediaTooLong, UnreadableMedia, UsageError
+from emotrace.media._container import (
+    MAX_SIDE_PIXELS,
+    Decoder,
+    ends_early,
+    header_end_seconds,
+    is_still,
+    open_container,
+    origin_seconds,
+    video_stream,
+)
+from emotrace.media._orientation import display_matrix, upright
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """One picture, upright, and when it came on screen."""
+
+    image: UInt8[np.ndarray, "height width 3"]
+    """RGB."""
+    time_seconds: float
+    """The picture's own timestamp, counted from the start of the file as the sound is."""
+    index: int
+    """0, 1, 2, ...: its number among the frames that were kept."""
+
+    def __repr__(self) -> str:
+        height, width, _ = self.image.shape
+        return f"Frame({width}x{height} at {self.time_seconds:.3f} s, index={self.index})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoStats:
+    """What was measured while the pictures were read."""
+
+    width: int
+    """Of the upright picture with square pixels, as every `Frame` has it."""
+    height: int
+    frames_analyzed: int
+    sampling_rate_hz: float
+    end_seconds: float
+    """When the last decoded picture left the screen; 0 for a photograph."""
+    duration_seconds_from_header: float | None
+    """What the file claims. A file that was cut short claims more than it holds."""
+    codec: str
+
+
+class FrameReader:
+    """Iterates over the pictures of a file, sampled at a rate. Each iteration reads the file anew.
+
+    The grid is k / `rate_hz`, k = 0, 1, 2, ... A frame is kept when it is on screen at a grid time, and it is on screen
+    from its own timestamp until that of the next frame. So a frame rate that varies is sampled as a viewer would see
+    it, a picture that stays through several grid times comes once, and gaps repeat nothing. A file in which no frame
+    meets the grid gives its last one. All frames have one size: a stream that changes size is scaled to its first.
+
+    Of several video streams the default one is read, else the first; cover art is none. Damaged packets are left out.
+
+    Args:
+        path: A video, or a photograph, which gives one frame at 0 s.
+        rate_hz: Most frames per second, greater than 0.
+        max_duration_seconds: Where to stop with an error; None reads to the end.
+
+    Raises (while iterating):
+        MediaNotFound, EmptyMedia, UnreadableMedia: The file cannot be read, or holds no picture, or one beyond 8192 px.
+        MediaTooLong: A picture lies beyond `max_duration_seconds`, whatever the header says.
+
+    Raises:
+        UsageError: `rate_hz` is not greater than 0.
+    """
+
+    def __init__(self, path: str | Path, *, rate_hz: float = 5.0, max_duration_seconds: float | None = None) -> None:
+        if not (math.isfinite(rate_hz) and rate_hz > 0):
+            raise UsageError(f"the sampling rate must be greater than 0, got {rate_hz}")
+        self.path = Path(path)
+        self.rate_hz = rate_hz
+        self.max_duration_seconds = max_duration_seconds
+        self.truncated = False
+        """Whether the last iteration met damage, or ended well before the header said."""
+        self._info: VideoStats | None = None
+
+    @property
+    def info(self) -> VideoStats:
+        """What the last complete iteration measured; RuntimeError before one."""
+        if self._info is None:
+            raise RuntimeError("FrameReader.info is known once the frames have been read to the end")
+        return self._info
+
+    def __iter__(self) -> Iterator[Frame]:
+        self._info, self.truncated = None, False
+        with open_container(self.path) as container:
+            stream = video_stream(container)
+            if stream is None:
+                raise EmptyMedia("there is no picture in this file", where=self.path, todo="Ask Clip.has_video first")
+            check_size(stream.width, stream.height, self.path)
+            yield from self._sampled(container, stream)
+
+    def _sampled(self, container: InputContainer, stream: VideoStream) -> Iterator[Frame]:
+        decoder = Decoder(container, stream, stream.decode)
+        render = _Renderer(stream, head=_read_head(self.path) if is_still(container) else b"")
+        clock = _Clock(container, stream)
+        rate = Fraction(self.rate_hz)
+        shown: VideoFrame | None = None
+        since, kept = Fraction(0), 0
+
+        for frame in decoder:
+            time = clock.start_of(frame)
+            if shown is not None:
+                if time <= since:
+                    continue  # going back in time: only a damaged file does
+                if _meets_grid(since, time, rate):
+                    yield Frame(image=render(shown), time_seconds=max(0.0, float(since)), index=kept)
+                    kept += 1
+            self._check_time(time)
+            shown, since = frame, time
+        if shown is None:
+            raise EmptyMedia("no picture in it could be decoded", where=self.path, todo="Copy or record it again")
+        end = clock.end_of(shown, since)
+        if kept == 0 or _meets_grid(since, end, rate):
+            yield Frame(image=render(shown), time_seconds=max(0.0, float(since)), index=kept)
+            kept += 1
+
+        end_seconds = 0.0 if is_still(container) else float(end)
+        self.truncated = decoder.damaged_packets > 0 or ends_early(container, stream, end_seconds)
+        self._info = VideoStats(
+            width=render.width,
+            height=render.height,
+            frames_analyzed=kept,
+            sampling_rate_hz=self.rate_hz,
+            end_seconds=end_seconds,
+            duration_seconds_from_header=None if is_still(container) else header_end_seconds(container, stream),
+            codec=stream.codec.canonical_name,
+        )
+
+    def _check_time(self, time: Fraction) -> None:
+        if self.max_duration_seconds is not None and time > self.max_duration_seconds:
+            raise MediaTooLong(
+                f"a picture at {float(time):.1f} s lies beyond the limit of {self.max_duration_seconds:g} s",
+                where=self.path,
+                todo="Cut the file, or raise the limit (--max-duration)",
+            )
+
+
+def check_size(width: int, height: int, path: Path) -> None:
+    """Refuses a picture whose size is unknown or beyond the bound, before memory is taken for it.
+
+    Raises:
+        UnreadableMedia: Names the size and the bound.
+    """
+    if width <= 0 or height <= 0:
+        raise UnreadableMedia(
+            f"the picture's size cannot be read: it is damaged, or beyond {MAX_SIDE_PIXELS} x {MAX_SIDE_PIXELS} px",
+            where=path,
+            todo="Copy it again, or scale it down",
+        )
+    if max(width, height) > MAX_SIDE_PIXELS:
+        raise UnreadableMedia(
+            f"the picture has {width} x {height} px, the limit is {MAX_SIDE_PIXELS} px a side",
+            where=path,
+            todo="Scale it down",
+        )
+
+
+def _meets_grid(start: Fraction, end: Fraction, rate: Fraction) -> bool:
+    """Whether a multiple of 1 / rate lies in [start, end)."""
+    return math.ceil(start * rate) < math.ceil(end * rate)
+
+
+class _Clock:
+    """When frames start and end, in exact seconds from the start of the file."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self._origin = origin_seconds(container)
+        self._usual = 1 / (stream.average_rate or stream.guessed_rate or Fraction(25))
+        self._next = Fraction(0)
+
+    def start_of(self, frame: VideoFrame) -> Fraction:
+        if frame.pts is None or frame.time_base is None:  # raw streams: one frame follows the other
+            start = self._next
+        else:
+            start = frame.pts * frame.time_base - self._origin
+        self._next = start + self._usual
+        return start
+
+    def end_of(self, frame: VideoFrame, start: Fraction) -> Fraction:
+        if frame.duration and frame.time_base is not None:
+            return start + frame.duration * frame.time_base
+        return start + self._usual
+
+
+class _Renderer:
+    """Decoded frame -> upright RGB picture with square pixels. Only frames that are kept come here."""
+
+    def __init__(self, stream: VideoStream, *, head: bytes) -> None:
+        self._reformatter = VideoReformatter()
+        self._pixel_aspect = stream.sample_aspect_ratio or Fraction(1)
+        self._head = head
+        self._matrices: dict[int, Float64[np.ndarray, "2 2"]] = {}
+        self._size: tuple[int, int] | None = None
+        self.width = self.height = 0
+
+    def __call__(self, frame: VideoFrame) -> UInt8[np.ndarray, "height width 3"]:
+        if self._size is None:
+            self._size = self._square(frame.width, frame.height)
+        width, height = self._size
+        rgb = self._reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
+        # Listing side data makes PyAV keep a frame until the next garbage collection: so not for every frame.
+        if (angle := frame.rotation) not in self._matrices:
+            self._matrices[angle] = display_matrix(frame, self._head)
+        image = upright(rgb.to_ndarray(), self._matrices[angle])
+        self.height, self.width, _ = image.shape
+        return image
+
+    def _square(self, width: int, height: int) -> tuple[int, int]:
+        """The size with square pixels, never reduced. Claims beyond 1:2 are not believed: no camera makes them."""
+        aspect = self._pixel_aspect
+        if not Fraction(1, 2) <= aspect <= 2:
+            return width, height
+        wide, high = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+        return (wide, high) if max(wide, high) <= MAX_SIDE_PIXELS else (width, height)
+
+
+def _read_head(path: Path) -> bytes:
+    """Where a photograph keeps its Exif data."""
+    with path.open("rb") as file:
+        return file.read(1 << 16)

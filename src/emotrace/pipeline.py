@@ -1,0 +1,138 @@
+"""The main job: from a file to an `Analysis`.
+
+Each stream of the file is read once, block by block; only compact series stay. What happens then is `analyze`'s body:
+the clip is cut into stretches, voice and words are given to people, and every person's evidence is put on a sheet and
+reasoned about, stretch by stretch and as a whole.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emotrace.evidence.segments import segment, unplaced
+from emotrace.evidence.sheets import Witness, sheet_of
+from emotrace.evidence.voice_activity import speech_turns
+from emotrace.evidence.witnesses import hear_voice, watch_faces, witnesses
+from emotrace.hydra.protocol import run as reason
+from emotrace.hydra.reasoner import Reasoner
+from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
+from emotrace.media.clip import MAX_DURATION_SECONDS, Clip
+from emotrace.media.faces import DetectorName
+from emotrace.media.faces import detector as build_detector
+from emotrace.progress import Watch
+from emotrace.provenance import Recording, provenance
+from emotrace.purpose import check_purpose
+from emotrace.results import Analysis, Person, Segment, SegmentKind
+from emotrace.span import Span
+
+
+def analyze(
+    path: str | Path,
+    *,
+    text: str | None = None,
+    transcript: str | Path | None = None,
+    encoding: str | None = None,
+    purpose: str = "unspecified",
+    reasoner: Reasoner | None = None,
+    k: int = 2,
+    rate_hz: float = 5.0,
+    detector: DetectorName = "opencv",
+    detector_model: str | Path | None = None,
+    max_duration_seconds: float = MAX_DURATION_SECONDS,
+    use_video: bool = True,
+    use_audio: bool = True,
+    abstain: bool = True,
+    watch: Watch | None = None,
+) -> Analysis:
+    """Says which emotions a viewer would perceive in a video, sound or picture file, when, and on what evidence.
+
+    Args:
+        path: The file. It is only read; nothing leaves the machine.
+        text: What is said, where the times are not known.
+        transcript: A .srt, .vtt or .txt file; without it, one beside or inside the file is looked for.
+        encoding: Encoding of the transcript, if it is not Unicode.
+        purpose: One of `emotrace.purpose.PURPOSES`; kept in the provenance.
+        reasoner: Who weighs the evidence; the embedded reasoner by default.
+        k: Number of rival readings that are proposed, 0..4.
+        rate_hz: Pictures looked at per second.
+        detector: `opencv` (needs nothing) or `yunet` (weights from `emotrace pull yunet`, or `detector_model`).
+        detector_model: A weights file for the detector.
+        max_duration_seconds: Longer files are refused.
+        use_video: Whether to look at the picture.
+        use_audio: Whether to listen to the sound.
+        abstain: Whether a verdict may abstain; switch off for benchmarks only.
+        watch: Gets the stage times and the progress.
+
+    Returns:
+        The result, the same for the same bytes and settings.
+
+    Raises:
+        MediaError: The file cannot be analysed (`MediaNotFound`, `EmptyMedia`, `UnreadableMedia`, `MediaTooLong`).
+        TranscriptError: The transcript cannot be read.
+        PurposeRefused: The purpose is one that the EU AI Act prohibits.
+    """
+    kept_purpose = check_purpose(purpose)
+    mind, watch = reasoner or EmbeddedReasoner(), watch or Watch()
+    faces_by = build_detector(detector, detector_model)
+    clip = Clip.open(
+        path,
+        text=text,
+        transcript_path=transcript,
+        encoding=encoding,
+        rate_hz=rate_hz,
+        max_duration_seconds=max_duration_seconds,
+        use_video=use_video,
+        use_audio=use_audio,
+    )
+    recording = Recording(clip)
+    faces = watch_faces(recording.pictures, faces_by, total_seconds=clip.span.end_seconds, watch=watch)
+    voice = hear_voice(recording.sound, total_seconds=clip.span.end_seconds, watch=watch)
+    whole, turns = recording.span, () if voice is None else speech_turns(voice)
+    stretches = segment(whole, clip.transcript, turns)
+    people = witnesses(faces, voice, turns, stretches, unplaced(whole, clip.transcript))
+
+    def judge(witness: Witness, span: Span, kind: SegmentKind, text: str | None) -> Segment:
+        sheet = sheet_of(witness, span, clip_id=clip.sha256, absent=clip.missing)
+        return Segment(span=span, kind=kind, text=text, sheet=sheet, verdict=reason(sheet, mind, k=k, abstain=abstain))
+
+    persons = []
+    with watch.stage("reason"):
+        for number, witness in enumerate(people):
+            watch.progress("reasoning", number, len(people))
+            own = [stretch for stretch in stretches if witness.is_in(stretch.span)]
+            persons.append(
+                Person(
+                    id=witness.id,
+                    seen=witness.track is not None,
+                    heard=bool(witness.speaking),
+                    presence=tuple(span.rounded() for span in witness.presence),
+                    boxes=recording.boxes(witness.track),
+                    segments=tuple(judge(witness, s.span, s.kind, s.text_of(witness.utterances)) for s in own),
+                    overall=judge(witness, whole, "whole", None),
+                )
+            )
+        nobody = judge(Witness(id="nobody"), whole, "whole", None).verdict
+    main = max(people, key=lambda witness: witness.evidence_seconds, default=None)
+    return Analysis(
+        source=recording.source(turns),
+        missing=recording.missing(people),
+        persons=tuple(persons),
+        verdict=nobody if main is None else persons[people.index(main)].overall.verdict,
+        main_person=None if main is None else main.id,
+        notes=recording.notes(people),
+        provenance=provenance(
+            detector=faces_by,
+            purpose=kept_purpose,
+            settings={
+                "reasoner": mind.name,
+                "k": k,
+                "rate_hz": rate_hz,
+                "detector": detector,
+                "max_duration_seconds": max_duration_seconds,
+                "use_video": use_video,
+                "use_audio": use_audio,
+                "abstain": abstain,
+                "encoding": encoding,
+            },
+        ),
+    )

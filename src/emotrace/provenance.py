@@ -1,0 +1,178 @@
+"""What a result says about its file and about how it was made. Nothing depends on the clock or on a folder's name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from emotrace._version import __version__
+from emotrace.evidence.observation import MissingReason, Modality
+from emotrace.evidence.sheets import Witness
+from emotrace.installation import installed_version
+from emotrace.media.clip import Clip
+from emotrace.media.faces import FaceDetector, YuNetDetector
+from emotrace.media.tracking import FaceTrack
+from emotrace.models import REGISTRY
+from emotrace.results import (
+    AudioInfo,
+    FaceBox,
+    ModelRecord,
+    Note,
+    Provenance,
+    Purpose,
+    Source,
+    TranscriptInfo,
+    VideoInfo,
+)
+from emotrace.span import Span
+
+_PACKAGES = ("numpy", "av", "opencv-python-headless", "onnxruntime")
+"""Those whose version can change a number."""
+_TABLES = {
+    "likelihood": "hydra/tables/likelihood.toml",
+    "confidence": "hydra/tables/confidence.json",
+    "wheel": "labels/tables/emotrace_wheel.csv",
+    "phrases": "evidence/tables/phrases.toml",
+}
+
+
+class Recording:
+    """A clip and its readers: what the header claims beside what was measured while reading."""
+
+    def __init__(self, clip: Clip) -> None:
+        self.clip = clip
+        self.pictures = clip.frames() if clip.has_video else None
+        self.sound = clip.audio() if clip.has_audio else None
+
+    @property
+    def span(self) -> Span:
+        """From 0 to the last picture or sample that could be read."""
+        ends = [reader.info.end_seconds for reader in (self.pictures, self.sound) if reader is not None]
+        return Span(0.0, round(max(ends, default=0.0), 3))
+
+    def boxes(self, track: FaceTrack | None) -> tuple[FaceBox, ...]:
+        """Where the face was, as shares of the picture."""
+        if track is None or self.pictures is None:
+            return ()
+        width, height = self.pictures.info.width, self.pictures.info.height
+        return tuple(
+            FaceBox(
+                time_seconds=round(float(time), 3),
+                x=round(float(x - side / 2) / width, 4),
+                y=round(float(y - side / 2) / height, 4),
+                width=round(float(side) / width, 4),
+                height=round(float(side) / height, 4),
+            )
+            for time, x, y, side in track.squares
+        )
+
+    def source(self, turns: Sequence[Span]) -> Source:
+        """The file, in numbers."""
+        transcript = self.clip.transcript
+        return Source(
+            name=self.clip.path.name,
+            sha256=self.clip.sha256,
+            bytes=self.clip.bytes,
+            duration_seconds=self.span.end_seconds,
+            video=self._video(),
+            audio=self._audio(turns),
+            transcript=None
+            if transcript is None
+            else TranscriptInfo(source=transcript.source, words=len(transcript.words), timed=transcript.timed),
+        )
+
+    def missing(self, people: Sequence[Witness]) -> dict[Modality, MissingReason]:
+        """What the whole clip lacks: not recorded, switched off, or there but without a face or a voice in it."""
+        missing: dict[Modality, MissingReason] = dict(self.clip.missing)
+        if not any(witness.track is not None for witness in people):
+            missing.setdefault("visual", "not_found")
+        if not any(witness.voice is not None for witness in people):
+            missing.setdefault("vocal", "not_found")
+        return missing
+
+    def notes(self, people: Sequence[Witness]) -> tuple[Note, ...]:
+        """What the reader of the result should know about the file."""
+        found: list[Note] = []
+        for name, reader in (("picture", self.pictures), ("sound", self.sound)):
+            if reader is not None and reader.truncated:
+                found.append(Note(code=f"{name}_cut_short", text=_cut_short(name, reader.info)))
+        if self.pictures is not None and not any(witness.track is not None for witness in people):
+            found.append(Note(code="no_face", text="no face was found in the picture"))
+        if self.sound is not None and not any(witness.voice is not None for witness in people):
+            found.append(Note(code="no_speech", text="no speech was found in the sound"))
+        if any(witness.track is None for witness in people) and self.pictures is not None:
+            found.append(Note(code="voice_unseen", text="speech or words could not be given to a visible face"))
+        transcript = self.clip.transcript
+        if transcript is not None:
+            found += [
+                Note(code=f"transcript_{issue}", text=f"{count} transcript cues: {issue.replace('_', ' ')}")
+                for issue, count in sorted(transcript.issues.items())
+            ]
+            if not transcript.timed:
+                found.append(Note(code="transcript_untimed", text="the words have no times of their own"))
+        return tuple(found)
+
+    def _video(self) -> VideoInfo | None:
+        if self.pictures is None:
+            return None
+        info = self.pictures.info
+        return VideoInfo(
+            width=info.width,
+            height=info.height,
+            frames_analyzed=info.frames_analyzed,
+            sampling_rate_hz=info.sampling_rate_hz,
+            end_seconds=round(info.end_seconds, 3),
+            duration_seconds_from_header=_rounded(info.duration_seconds_from_header),
+            codec=info.codec,
+        )
+
+    def _audio(self, turns: Sequence[Span]) -> AudioInfo | None:
+        if self.sound is None:
+            return None
+        info = self.sound.info
+        return AudioInfo(
+            end_seconds=round(info.end_seconds, 3),
+            duration_seconds_from_header=_rounded(info.duration_seconds_from_header),
+            source_rate_hz=info.source_rate_hz,
+            source_channels=info.source_channels,
+            codec=info.codec,
+            speech_seconds=round(sum(turn.duration_seconds for turn in turns), 2),
+        )
+
+
+def provenance(*, detector: FaceDetector, purpose: Purpose, settings: dict[str, Any]) -> Provenance:
+    """What would have to be the same for the numbers to come back."""
+    used = ["align", "smile", *(["yunet"] if isinstance(detector, YuNetDetector) else [])]
+    weights = [
+        ModelRecord(
+            name=name, sha256=REGISTRY[name].sha256, licence=REGISTRY[name].licence, origin=REGISTRY[name].origin
+        )
+        for name in used
+    ]
+    tables = [
+        ModelRecord(name=f"table:{name}", sha256=_digest(path), licence="Apache-2.0", origin=f"emotrace, {path}")
+        for name, path in _TABLES.items()
+    ]
+    return Provenance(
+        emotrace=__version__,
+        packages={name: found for name in _PACKAGES if (found := installed_version(name)) is not None},
+        models=(*weights, *tables),
+        settings=settings,
+        purpose=purpose,
+    )
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(files("emotrace").joinpath(path).read_bytes()).hexdigest()
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _cut_short(name: str, info: Any) -> str:
+    claimed = info.duration_seconds_from_header
+    claim = "" if claimed is None else f", the header claims {claimed:.1f} s"
+    return f"the {name} is damaged or cut short: {info.end_seconds:.1f} s could be read{claim}"
