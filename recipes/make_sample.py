@@ -208,6 +208,7 @@ class Synthesiser:
     def speak(self, utterance: Utterance) -> np.ndarray:
         """The samples of one sentence, without the silence at its ends."""
         self.heard.clear()
+        self.library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # the breath of the voice is noise, seeded by the clock
         for parameter, value in (
             (self.RATE, utterance.rate),
             (self.PITCH, utterance.pitch),

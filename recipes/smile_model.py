@@ -1,19 +1,19 @@
 """Trains the two small face models that are shipped, `align.npz` and `smile.npz`, and prints what their cards report.
 
-Data: Face Research Lab London Set (DeBruine & Jones 2017, doi 10.6084/m9.figshare.5047666.v5, CC BY 4.0), one neutral and one
-smiling portrait a person; 65 people train, 15 are looked at only at the end. The pictures are not shipped.
+Data: Face Research Lab London Set (DeBruine & Jones 2017, doi 10.6084/m9.figshare.5047666.v5, CC BY 4.0), one neutral
+and one smiling portrait a person; 65 people train, 15 are looked at only at the end. The pictures are not shipped.
 
 * **align**: pupils (marked by hand on the neutral portraits; found by YuNet on the smiling ones) -> two rounds of ridge
-  regression from gradient histograms to the step that puts the pupils in their place. The mean of the aligned histograms is
-  kept too: what sets a face apart is how it differs from it.
-* **smile**: two logistic regressions on the gradient histograms of aligned crops: one sees the mouth, one sees the eyes and
-  upper cheeks only. Their outputs are calibrated on people left out in turn.
+  regression from gradient histograms to the step that puts the pupils in their place. The mean of the aligned
+  histograms is kept too: what sets a face apart is how it differs from it.
+* **smile**: two logistic regressions on the gradient histograms of aligned crops: one sees the mouth, one sees the
+  eyes and upper cheeks only. Their outputs are calibrated on people left out in turn.
 
 Each portrait is used many times: at 24 to 112 pixels, blurred, darkened, noisy, JPEG-compressed, mirrored, and with the
 errors of a detector's square. Neutral portraits also get *painted open mouths*, because the set has nobody who talks.
 
-Run: python recipes/smile_model.py --data ../shared/data/face_london --yunet ../shared/data/models/face_detection_yunet_2026may.onnx
-About two minutes on two cores. Seed 20250719.
+Run: python recipes/smile_model.py --data ../shared/data/face_london --yunet
+../shared/data/models/face_detection_yunet_2026may.onnx About two minutes on two cores. Seed 20250719.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ VIEWS_ALIGN, VIEWS_SMILE = 40, 40
 
 @dataclass(frozen=True, kw_only=True)
 class Portrait:
+    """One photograph and where its face is."""
+
     person: str
     split: str
     smiling: bool
@@ -51,6 +53,7 @@ class Portrait:
 
 
 def pose_of_pupils(left: np.ndarray, right: np.ndarray) -> Pose:
+    """The square that puts the pupils where `faces.EYE_LINE` and `faces.EYE_DISTANCE` want them."""
     apart = right - left
     side, roll = float(np.hypot(*apart)) / EYE_DISTANCE, math.atan2(apart[1], apart[0])
     middle = 0.5 * (left + right)
@@ -59,6 +62,7 @@ def pose_of_pupils(left: np.ndarray, right: np.ndarray) -> Pose:
 
 
 def load(folder: Path, yunet: Path) -> list[Portrait]:
+    """All portraits, with their pupils."""
     network = cv2.FaceDetectorYN.create(str(yunet), "", (512, 512), 0.6)
     marks = {row["file"].split("/")[-1]: row for row in csv.DictReader((folder / "landmarks.csv").open())}
     portraits = []
@@ -86,7 +90,7 @@ def load(folder: Path, yunet: Path) -> list[Portrait]:
 
 
 def with_open_mouth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
-    """A neutral portrait whose lower lip and chin are pulled down, the gap filled dark, sometimes with teeth: speech."""
+    """A neutral portrait with lower lip and chin pulled down and the gap filled dark, sometimes with teeth: speech."""
     grey, lips, side = portrait.grey.astype(np.float32), portrait.lips, portrait.pose.side
     center, width = lips.mean(0), np.ptp(lips[:, 0])
     gap = side * rng.uniform(0.01, 0.13)
@@ -94,7 +98,7 @@ def with_open_mouth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
     ys, xs = np.mgrid[0 : grey.shape[0], 0 : grey.shape[1]].astype(np.float32)
     across = np.clip(1.0 - ((xs - center[0]) / (1.4 * half_width)) ** 2, 0.0, 1.0)
     below = np.clip(ys - center[1], 0.0, None)
-    pulled = gap * across * np.exp(-(below / (0.5 * side)) ** 2)
+    pulled = gap * across * np.exp(-((below / (0.5 * side)) ** 2))
     source = np.where(ys > center[1], np.maximum(ys - pulled, center[1]), ys).astype(np.float32)
     lower = cv2.remap(grey, xs, source, cv2.INTER_LINEAR)
     inside = (ys - center[1] - 0.5 * gap) ** 2 / (0.5 * gap) ** 2 + (xs - center[0]) ** 2 / half_width**2 < 1.0
@@ -137,12 +141,14 @@ def rough(pose: Pose, rng: np.random.Generator, spread: float) -> Pose:
 
 
 def step_between(start: Pose, goal: Pose) -> np.ndarray:
+    """The arguments of `start.step` that lead to the goal."""
     cos, sin = math.cos(start.roll), math.sin(start.roll)
     x, y = (goal.x - start.x) / start.side, (goal.y - start.y) / start.side
     return np.array([cos * x + sin * y, -sin * x + cos * y, math.log(goal.side / start.side), goal.roll - start.roll])
 
 
 def ridge(features: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and bias of ridge regression."""
     mean, target_mean = features.mean(0), targets.mean(0)
     centered = features - mean
     gram = centered.T @ centered + penalty * len(features) * np.eye(features.shape[1], dtype=np.float32)
@@ -151,6 +157,7 @@ def ridge(features: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[np
 
 
 def train_align(portraits: list[Portrait], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and biases of the two rounds; the second learns from where the first leaves off."""
     views = []
     for portrait in portraits:
         for _ in range(VIEWS_ALIGN):
@@ -170,6 +177,7 @@ def train_align(portraits: list[Portrait], rng: np.random.Generator) -> tuple[np
 
 
 def hog(picture: np.ndarray, pose: Pose) -> np.ndarray:
+    """What the alignment sees of a picture at a pose."""
     return gradient_histograms(pose.crop(picture, FIT_PIXELS)).reshape(-1)
 
 
@@ -227,9 +235,7 @@ def with_interval(score, persons: np.ndarray, rng: np.random.Generator) -> str:
     """A score of rows, with its 95 % interval over 2,000 draws of the people."""
     names = np.unique(persons)
     rows = {name: np.flatnonzero(persons == name) for name in names}
-    draws = [
-        score(np.concatenate([rows[name] for name in rng.choice(names, len(names))])) for _ in range(2000)
-    ]
+    draws = [score(np.concatenate([rows[name] for name in rng.choice(names, len(names))])) for _ in range(2000)]
     low, high = np.percentile(draws, [2.5, 97.5])
     return f"{score(np.arange(len(persons))):.3f} (95 % {low:.3f}-{high:.3f})"
 
@@ -246,6 +252,7 @@ def save(path: Path, **arrays: np.ndarray) -> str:
 
 
 def report_align(portraits: list[Portrait], rng: np.random.Generator) -> None:
+    """Prints how far squares are off, before and after alignment."""
     before, after, persons = [], [], []
     for portrait in portraits:
         for _ in range(20):
@@ -257,13 +264,16 @@ def report_align(portraits: list[Portrait], rng: np.random.Generator) -> None:
     persons = np.array(persons)
     for name, errors in (("rough square", np.array(before)), ("aligned", np.array(after))):
         place = np.hypot(errors[:, 0], errors[:, 1]) / EYE_DISTANCE
-        print(f"align dev, {name}: middle off by (eye distances)",
-              with_interval(lambda r, e=place: float(np.median(e[r])), persons, rng),
-              "roll off by (degrees)",
-              with_interval(lambda r, e=errors: float(np.degrees(np.median(e[r, 3]))), persons, rng))
+        print(
+            f"align dev, {name}: middle off by (eye distances)",
+            with_interval(lambda r, e=place: float(np.median(e[r])), persons, rng),
+            "roll off by (degrees)",
+            with_interval(lambda r, e=errors: float(np.degrees(np.median(e[r, 3]))), persons, rng),
+        )
 
 
 def report_smile(name: str, scores: np.ndarray, labels: np.ndarray, persons: np.ndarray, sizes: np.ndarray) -> None:
+    """Prints the scores of one model on people it never saw."""
     rng = np.random.default_rng(SEED)
     right = (scores > 0.5) == (labels > 0.5)
     print(f"{name} dev accuracy", with_interval(lambda r: float(right[r].mean()), persons, rng))
@@ -275,6 +285,7 @@ def report_smile(name: str, scores: np.ndarray, labels: np.ndarray, persons: np.
 
 
 def main() -> None:
+    """Trains, reports, writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--yunet", type=Path, required=True)

@@ -1,7 +1,7 @@
 """The weights that emotrace uses: where each comes from, its licence, its SHA-256, and where it lies on this machine.
 
-Small weights that we trained ourselves are shipped in `assets/`. Others are fetched by `emotrace pull NAME`, and by nothing
-else: `resolve` never touches the network.
+Small weights that we trained ourselves are shipped in `assets/`. Others are fetched by `emotrace pull NAME`, and by
+nothing else: `resolve` never touches the network.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _refuse_insecure(address: str) -> None:
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
     """Follows a redirect only to an address that could have been asked for directly."""
 
-    def redirect_request(  # noqa: D102 - as in the base class
+    def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: object, newurl: str
     ) -> urllib.request.Request | None:
         _refuse_insecure(newurl)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
@@ -72,7 +73,7 @@ class Recording:
         """The file, in numbers."""
         transcript = self.clip.transcript
         return Source(
-            name=self.clip.path.name,
+            name=_readable(self.clip.path.name),
             sha256=self.clip.sha256,
             bytes=self.clip.bytes,
             duration_seconds=self.span.end_seconds,
@@ -115,31 +116,13 @@ class Recording:
         return tuple(found)
 
     def _video(self) -> VideoInfo | None:
-        if self.pictures is None:
-            return None
-        info = self.pictures.info
-        return VideoInfo(
-            width=info.width,
-            height=info.height,
-            frames_analyzed=info.frames_analyzed,
-            sampling_rate_hz=info.sampling_rate_hz,
-            end_seconds=round(info.end_seconds, 3),
-            duration_seconds_from_header=_rounded(info.duration_seconds_from_header),
-            codec=info.codec,
-        )
+        return None if self.pictures is None else VideoInfo(**_rounded(asdict(self.pictures.info)))
 
     def _audio(self, turns: Sequence[Span]) -> AudioInfo | None:
         if self.sound is None:
             return None
-        info = self.sound.info
-        return AudioInfo(
-            end_seconds=round(info.end_seconds, 3),
-            duration_seconds_from_header=_rounded(info.duration_seconds_from_header),
-            source_rate_hz=info.source_rate_hz,
-            source_channels=info.source_channels,
-            codec=info.codec,
-            speech_seconds=round(sum(turn.duration_seconds for turn in turns), 2),
-        )
+        spoken = sum(turn.duration_seconds for turn in turns)
+        return AudioInfo(**_rounded({**asdict(self.sound.info), "speech_seconds": spoken}))
 
 
 def provenance(*, detector: FaceDetector, purpose: Purpose, settings: dict[str, Any]) -> Provenance:
@@ -168,8 +151,14 @@ def _digest(path: str) -> str:
     return hashlib.sha256(files("emotrace").joinpath(path).read_bytes()).hexdigest()
 
 
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)
+def _rounded(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with its numbers as they are written: to the millisecond."""
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in record.items()}
+
+
+def _readable(name: str) -> str:
+    """The file name as text: bytes in it that are no UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _cut_short(name: str, info: Any) -> str:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_sound import measure, music, noise, voice, with_noise
+
+from emotrace.testing.sounds import measure, music, noise, voice, with_noise
 
 
 def relative_error(measured_hz: np.ndarray, true_hz: np.ndarray | float) -> np.ndarray:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_sound import RATE, measure, noise, talk
 
 from emotrace.evidence.speaker import Attribution, MouthMotion, attribute
 from emotrace.evidence.voice_activity import speech_turns
 from emotrace.evidence.voice_series import VoiceSeries
 from emotrace.span import Span
+from emotrace.testing.sounds import RATE, measure, noise, talk
 
 PICTURES_PER_SECOND = 5.0
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_sound import RATE, band, measure, music, noise, note, talk, voice, with_noise
 
 from emotrace.evidence.voice_activity import long_runs, noise_floor_dbfs, run_edges, speech_turns
 from emotrace.evidence.voice_series import VoiceSeries
 from emotrace.evidence.voice_signals import VoiceMeter
 from emotrace.media.audio import AudioReader
 from emotrace.span import Span
+from emotrace.testing.sounds import RATE, band, measure, music, noise, note, talk, voice, with_noise
 
 
 def heard(path: Path) -> VoiceSeries:

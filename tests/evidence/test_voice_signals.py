@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import fields
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_sound import RATE, blocks, measure, noise, pulses, talk, voice, with_noise
 
 from emotrace.evidence.voice_series import VoiceSeries
 from emotrace.evidence.voice_signals import VoiceMeter
 from emotrace.media.audio import Waveform
 from emotrace.span import Span
+from emotrace.testing.sounds import RATE, blocks, measure, noise, pulses, talk, voice, with_noise
 
-COLUMNS = "time_seconds pitch_hz loudness level_dbfs harmonicity_db alpha_ratio_db flux jitter shimmer_db speech clipped".split()
+COLUMNS = tuple(column.name for column in fields(VoiceSeries))
 
 
 @pytest.fixture(scope="module")

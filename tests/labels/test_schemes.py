@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotrace.errors import InvalidScores, UnknownChoice, UnknownLabel
-from emotrace.labels.corpora import ALSO_CALLED, CHINESE
-from emotrace.labels.schemes import OWNER, LabelScheme, scheme, schemes
+from emotrace.labels.label_scheme import CHINESE, OWNER, LabelScheme
+from emotrace.labels.schemes import ALSO_CALLED, scheme, schemes
 
 NAMED = sorted(schemes())
 CLOSED = [name for name in NAMED if scheme(name).labels]

@@ -34,14 +34,14 @@ CORPORA = {
     "disappointment": "sadness", "disappointed": "sadness", "frustrated": "anger", "frustration": "anger",
     "excited": "joy", "excitement": "joy", "fearful": "fear", "fear": "fear", "disgusted": "disgust",
     "disgust": "disgust", "calm": "calm", "boredom": "sadness", "bored": "sadness", "joyful": "joy",
-    "doubtful": "surprise", "shy": "shame", "proud": "joy", "grateful": "affection", "jealous": "anger", "serious": "interest",
+    "doubtful": "surprise", "shy": "shame", "proud": "joy", "grateful": "affection", "jealous": "anger",
+    "serious": "interest",
 }  # fmt: skip
 CHINESE = {
     "高兴": "joy", "愤怒": "anger", "生气": "anger", "悲伤": "sadness", "难过": "sadness", "担心": "fear",
-    "害怕": "fear",
-    "惊讶": "surprise", "中性": "neutral", "厌恶": "disgust", "失望": "sadness", "焦虑": "fear",
-    "无助": "sadness",
-    "轻蔑": "disgust", "平静": "calm", "尴尬": "shame", "感激": "affection", "好奇": "interest", "羞愧": "shame",
+    "害怕": "fear", "惊讶": "surprise", "中性": "neutral", "厌恶": "disgust", "失望": "sadness", "焦虑": "fear",
+    "无助": "sadness", "轻蔑": "disgust", "平静": "calm", "尴尬": "shame", "感激": "affection", "好奇": "interest",
+    "羞愧": "shame",
 }  # fmt: skip
 
 

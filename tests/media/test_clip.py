@@ -199,7 +199,8 @@ def test_peak_memory_does_not_grow_with_the_length(tmp_path) -> None:
 
     def peak_kilobytes(path: Path) -> int:
         program = (
-            "import gc, resource, sys; from emotrace.media.clip import Clip; clip = Clip.open(sys.argv[1]); gc.disable()\n"
+            "import gc, resource, sys; from emotrace.media.clip import Clip\n"
+            "gc.disable(); clip = Clip.open(sys.argv[1])\n"
             "for _ in clip.frames(): pass\n"
             "for _ in clip.audio(): pass\n"
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"

@@ -15,7 +15,7 @@ from emotrace.datasets.example import frame_paths, kind_of
 from emotrace.datasets.findings import Finding, found, labels_of, skipped
 from emotrace.datasets.tables import read_lines
 from emotrace.errors import UnreadableTable
-from emotrace.labels.schemes import OWNER
+from emotrace.labels.label_scheme import OWNER
 
 AGREEMENT = 0.99
 """The share of rows that must fit an order for the list to be said to use it."""

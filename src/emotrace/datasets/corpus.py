@@ -15,7 +15,8 @@ from typing import ClassVar, Literal
 
 from emotrace.datasets.example import Example, Target
 from emotrace.errors import CorpusNotFound, DuplicateName, MissingClip, UnknownChoice, UnknownLabel, first_five
-from emotrace.labels.schemes import LabelScheme, scheme
+from emotrace.labels.label_scheme import LabelScheme
+from emotrace.labels.schemes import scheme
 from emotrace.span import Span
 
 Missing = Literal["refuse", "skip"]

@@ -16,10 +16,10 @@ from typing import ClassVar
 
 from emotrace.datasets.corpus import Corpus, Record
 from emotrace.datasets.example import AUDIO_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from emotrace.datasets.tables import number, read_rows
+from emotrace.datasets.tables import number, read_rows, span_of
 from emotrace.errors import CorpusNotFound, UnreadableTable
-from emotrace.labels.schemes import LabelScheme, scheme
-from emotrace.span import Span
+from emotrace.labels.label_scheme import LabelScheme
+from emotrace.labels.schemes import scheme
 
 TABLES = ("table.csv", "clips.csv", "labels.csv", "label.csv")
 _ID_COLUMNS = ("id", "name", "clip_id")
@@ -77,7 +77,7 @@ class Generic(Corpus):
                 group=row.get("group") or None,
                 text=row.get("text") or None,
                 language=row.get("language") or None,
-                span=_span(row, table),
+                span=span_of(row.get("start_seconds"), row.get("end_seconds"), where=table),
                 frames_listed=None if frames is None else int(frames),
             )
 
@@ -97,11 +97,6 @@ class Generic(Corpus):
                 where=self.root,
                 todo=f"Put a table there ({', '.join(TABLES)}) or name one",
             )
-
-
-def _span(row: dict[str, str], table: Path) -> Span | None:
-    start, end = (number(row.get(column), where=table) for column in ("start_seconds", "end_seconds"))
-    return None if start is None or end is None else Span(start, end)
 
 
 def _folders_in(folder: Path) -> list[Path]:

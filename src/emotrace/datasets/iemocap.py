@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from emotrace.datasets.corpus import Corpus, Published, Record
-from emotrace.datasets.tables import read_lines
+from emotrace.datasets.tables import number, read_lines, span_of
 from emotrace.errors import CorpusNotFound, UnreadableTable
-from emotrace.span import Span
 
 _LINE = re.compile(r"\[(\S+) - (\S+)\]\t(\S+)\t(\S+)\t\[(\S+), (\S+), (\S+)\]\s*$")
 _SPOKEN = re.compile(r"(\S+) \[[^\]]*\]:\s*(.*)$")
@@ -82,11 +81,15 @@ class Iemocap(Corpus):
                 split="all",
                 media=self._media(session, path.stem, name),
                 label=code,
-                values=dict(zip(("valence", "activation", "dominance"), map(float, rated), strict=True)),
+                values={
+                    dimension: value
+                    for dimension, cell in zip(("valence", "activation", "dominance"), rated, strict=True)
+                    if (value := number(cell, where=path)) is not None
+                },
                 group=session.name,
                 text=spoken.get(name),
                 language="en",
-                span=Span(float(start), float(end)) if self.media == "avi" else None,
+                span=span_of(start, end, where=path) if self.media == "avi" else None,
                 doubt=None if name.startswith(path.stem) else f"{name} stands in the evaluation of {path.stem}",
             )
 

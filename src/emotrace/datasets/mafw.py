@@ -21,8 +21,9 @@ from emotrace.datasets.tables import first_that_exists, read_lines
 from emotrace.errors import UnreadableTable
 
 MediaFolder = Literal["faces", "frames", "clips"]
-CAPTION_ENCODINGS = ("gb18030", "utf-8-sig")
-"""GB 18030 holds GBK. UTF-8 text of Chinese captions is almost never valid in it, so the order decides rightly."""
+CAPTION_ENCODINGS = ("utf-8-sig", "gb18030")
+"""The owners' files are GBK, of which GB 18030 is a superset; copies in UTF-8 circulate. Chinese text in GBK is almost
+never valid UTF-8, while UTF-8 often passes for GBK, so UTF-8 is tried first."""
 
 
 class Mafw(Corpus):

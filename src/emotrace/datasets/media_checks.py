@@ -78,13 +78,18 @@ def look_at(media: Path) -> Seen:
 
 def check_missing(corpus: Corpus, records: Sequence[Record], seen: Mapping[Path, Seen]) -> Finding:
     """Clips that the lists name and that are not there, or are empty."""
+    if not records:
+        return skipped("missing", "the lists name no clip")
     absent = [record for record in records if seen[record.media].absent]
     unexpected = [f"{record.id} ({record.split})" for record in absent if record.id not in corpus.known_faults]
     known = [f"{record.id}: {corpus.known_faults[record.id]}" for record in absent if record.id in corpus.known_faults]
+    none = len({record.media for record in absent}) == len(seen)
+    first = records[0].media.relative_to(corpus.root) if none and records[0].media.is_relative_to(corpus.root) else ""
+    bad = f"no clip at all is there; the first should be {first}" if none else "clips that are not there"
     return found(
         "missing",
         unexpected or known,
-        bad="clips that are not there" if unexpected else "clips that the release lacks, as is known",
+        bad=bad if unexpected else "clips that the release lacks, as is known",
         good="every clip is there",
         level="fault" if unexpected else "note",
     )
@@ -226,13 +231,14 @@ def _probe_file(path: Path, min_seconds: float) -> tuple[str | None, str | None]
             stream_index = next((each.index for each in container.streams if each.type in ("video", "audio")), None)
             if stream_index is None:
                 return "it has neither picture nor sound", None
-            seconds = 0.0
-            decoded = False
+            first, last, seconds, decoded = float("inf"), 0.0, 0.0, False
             for count, packet in enumerate(container.demux(stream_index)):
                 if not decoded:
                     decoded = bool(packet.decode())
                 if packet.pts is not None and packet.time_base is not None:
-                    seconds = max(seconds, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                    first = min(first, float(packet.pts * packet.time_base))
+                    last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                    seconds = last - first
                 if count >= MAX_PACKETS or (decoded and seconds >= min_seconds):
                     break
     except (av.FFmpegError, OSError, ValueError) as error:

@@ -35,10 +35,12 @@ class SentimentTable(Corpus):
             name = f"{row['video_id']}/{row['clip_id']}"
             rated = {dimension: number(row.get(column), where=path) for column, dimension in DIMENSIONS.items()}
             values = {dimension: value for dimension, value in rated.items() if value is not None}
+            folder = self.root / "Raw" / row["video_id"]
             yield Record(
                 id=name,
                 split=row["mode"],
-                media=self.root / "Raw" / row["video_id"] / f"{row['clip_id']}.mp4",
+                # spreadsheets turn 0001 into 1 when a table passes through them; the files keep their names
+                media=first_that_exists(folder / f"{row['clip_id']}.mp4", folder / f"{row['clip_id'].zfill(4)}.mp4"),
                 label=None,
                 values=values,
                 group=row["video_id"],

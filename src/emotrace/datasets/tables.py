@@ -6,8 +6,10 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from emotrace.errors import CorpusNotFound, UnreadableTable
+from emotrace.span import Span
 
 MAX_LIST_BYTES = 256 * 2**20
 """No list of a corpus is near this size; a larger file is not a list."""
@@ -44,6 +46,13 @@ def read_rows(path: Path, *needed: str, encodings: Sequence[str] = ("utf-8-sig",
     """
     # not `splitlines`: MELD's text holds U+0085, which Python takes for the end of a line
     reader = csv.reader(io.StringIO(read_text(path, encodings=encodings), newline=""))
+    try:
+        yield from _rows(reader, path, needed)
+    except csv.Error as error:
+        raise UnreadableTable(f"line {reader.line_num} is not CSV ({error})", where=path) from None
+
+
+def _rows(reader: Any, path: Path, needed: Sequence[str]) -> Iterator[dict[str, str]]:
     header = [column.strip() for column in next(reader, [])]
     absent = [column for column in needed if column not in header]
     if absent:
@@ -55,7 +64,8 @@ def read_rows(path: Path, *needed: str, encodings: Sequence[str] = ("utf-8-sig",
             continue
         if len(row) != len(header):
             raise UnreadableTable(f"line {reader.line_num} has {len(row)} fields, the header {len(header)}", where=path)
-        yield {column: cell.strip() for column, cell in zip(header, row, strict=True)}
+        # not a bare `strip`: U+0085, which stands for an ellipsis in MELD, would count as blank
+        yield {column: cell.strip(" \t\r\n") for column, cell in zip(header, row, strict=True)}
 
 
 def read_lines(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> Iterator[str]:
@@ -88,6 +98,21 @@ def number(cell: str | None, *, where: Path, missing: Sequence[float] = ()) -> f
     except ValueError:
         raise UnreadableTable(f"{cell!r} is not a number", where=where) from None
     return None if value in missing else value
+
+
+def span_of(start: str | None, end: str | None, *, where: Path) -> Span | None:
+    """The span between two cells in seconds; None where one of them is empty.
+
+    Raises:
+        UnreadableTable: Not numbers, negative, or the end before the start.
+    """
+    first, last = number(start, where=where), number(end, where=where)
+    if first is None or last is None:
+        return None
+    try:
+        return Span(first, last)
+    except ValueError as error:
+        raise UnreadableTable(str(error), where=where) from None
 
 
 def mend_c1(text: str) -> str:

@@ -154,7 +154,8 @@ def _expected(corpus: Corpus, expect: Expect) -> tuple[Published | None, Mapping
 
 
 def _in_splits(records: Sequence[Record], splits: Mapping[str, str]) -> list[Record]:
-    strange = [name for name in splits if name not in {record.id for record in records}]
+    known = {record.id for record in records}
+    strange = [name for name in splits if name not in known]
     if strange:
         raise UnknownLabel(
             f"the splits name ids that the corpus lacks: {', '.join(strange[:5])} ({len(strange)} in all)"

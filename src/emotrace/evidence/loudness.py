@@ -44,7 +44,8 @@ def _mel(hz: np.ndarray) -> np.ndarray:
 
 def _filters() -> Float32[np.ndarray, "bin band"]:
     """Triangles, even on the mel scale, each scaled by the ear's sensitivity (Hermansky 1990) at its centre."""
-    edges_mel = np.linspace(*_mel(np.array([20.0, 8000.0])), _BANDS + 2)
+    lowest, highest = _mel(np.array([20.0, 8000.0]))
+    edges_mel = np.linspace(lowest, highest, _BANDS + 2)
     bins_mel = _mel(np.fft.rfftfreq(_FFT_SAMPLES, 1 / SAMPLE_RATE_HZ))[:, None]
     low, centre, high = edges_mel[:-2], edges_mel[1:-1], edges_mel[2:]
     triangles = np.clip(np.minimum((bins_mel - low) / (centre - low), (high - bins_mel) / (high - centre)), 0.0, None)

@@ -138,7 +138,7 @@ def _read(text: str, found: Found, clauses: tuple[Clause, ...], written: str, sh
         return _read_chinese(text, found, clause)
     before = before[-_LOOK_BACK:]
     words = [token.text for token in before]
-    if breaks := [k for k, word in enumerate(words) if word in _BREAKS]:
+    if breaks := [k for k, word in enumerate(words) if word in _BREAKS and words[k - 1 : k] != ["anything"]]:
         before, words = before[breaks[-1] + 1 :], words[breaks[-1] + 1 :]
     if not _counts(found, words, after):
         return None

@@ -2,8 +2,8 @@
 
 Around the middle of a voiced frame lie three neighbouring periods. The distance from the first to the second, and
 from the second to the third, is where their waveforms match best (Boersma 2009 [field]: waveform matching is the most
-exact of the usual ways); the difference of the two distances is jitter, that of the peak-to-peak heights is shimmer. One value
-per frame, so that long frames of steady voice weigh as much as their length.
+exact of the usual ways). The difference of the two distances is jitter, that of the peak-to-peak heights is shimmer.
+One value per frame, so that long stretches of steady voice weigh as much as their length.
 """
 
 from __future__ import annotations

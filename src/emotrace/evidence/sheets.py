@@ -74,7 +74,8 @@ def sheet_of(witness: Witness, span: Span, *, clip_id: str, absent: Mapping[Moda
         missing.setdefault("visual", "not_found")
     utterances = [u for u in witness.utterances if u.span in span]
     if witness.voice is not None and witness.speaks_in(span):
-        findings += vocal.observe(witness.voice, span, baseline=witness.baseline)
+        words = [word for utterance in utterances for word in utterance.words]
+        findings += vocal.observe(witness.voice, span, baseline=witness.baseline, words=words)
         reliability["vocal"] = vocal.reliability(witness.voice, span)
     else:
         missing.setdefault("vocal", "not_found")

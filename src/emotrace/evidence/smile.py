@@ -1,4 +1,4 @@
-"""How far a mouth is that of a smile (AU12), and how far the eyes are those that go with one (AU06), from one aligned crop.
+"""How far a mouth is that of a smile (AU12), and the eyes those that go with one (AU06), from one aligned crop.
 
 Two linear models on gradient histograms; `docs/cards/smile.md` says on whom they were trained and where they fail.
 """
@@ -31,12 +31,12 @@ def smile_and_eyes(crop: UInt8[np.ndarray, "112 112"]) -> tuple[float, float]:
     )
 
 
-def _probability(features: Float32[np.ndarray, "feature"], weight: Float32[np.ndarray, "coefficient"]) -> float:
+def _probability(features: Float32[np.ndarray, " feature"], weight: Float32[np.ndarray, " coefficient"]) -> float:
     """Logistic regression; the last coefficient is the intercept."""
     return 1.0 / (1.0 + math.exp(-min(30.0, max(-30.0, float(features @ weight[:-1] + weight[-1])))))
 
 
 @cache
-def _weights() -> dict[str, Float32[np.ndarray, "coefficient"]]:
+def _weights() -> dict[str, Float32[np.ndarray, " coefficient"]]:
     with np.load(resolve("smile"), allow_pickle=False) as stored:
         return {name: stored[name].astype(np.float32) for name in ("mouth", "eyes")}

@@ -37,8 +37,8 @@ from emotrace.media.transcript import Sound, Utterance
 from emotrace.span import Span
 
 SOURCE = "verbal@1"
-QUOTED_CHARACTERS = 60
-"""Longest quotation in a finding's text."""
+MAX_CHARACTERS, QUOTED_CHARACTERS = 120, 60
+"""Longest text of a finding, and longest quotation in it."""
 
 _PHRASE_STRENGTH = 0.8
 _PHRASE_CONFIDENCE = 0.6
@@ -53,19 +53,21 @@ _LOW = 0.4
 _FUNCTION_WORDS: dict[Language, frozenset[str]] = {
     "en": words_of(
         """the and or of to at for with from by is are was were be been am does did not have has had i you he she it we
-        they him her us them my your his its our their this that these those what who how when where why if but because can
-        could would should just there here very yes all some about than then up out now get got going go like know"""
+        they him her us them my your his its our their this that these those what who how when where why if but because
+        can could would should just there here very yes all some about than then up out now get got going like please"""
     ),
     "de": words_of(
-        """der die das den dem des ein eine einen einem einer und oder von zu im auf mit aus bei ist sind war waren sein
-        bin bist nicht kein keine habe hat haben hatte ich du er sie es wir ihr mich dich uns euch mir dir mein dein was
-        wer wie wann wo warum wenn weil aber doch schon noch nur auch so sehr hier da für werden wird kann"""
+        """der die das den dem des ein eine einen einem einer und oder von zu im auf mit aus bei ist sind waren sein bin
+        bist nicht kein keine habe hat haben hatte ich du er sie es wir ihr mich dich uns euch mir dir mein dein wer wie
+        wann wo warum wenn weil aber doch schon noch nur auch sehr hier für werden wird kann"""
     ),
 }
 """Frequent words of a language that are rare in the others ("no", "in" and "me" would not tell)."""
 _HAN, _KANA = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]"), re.compile(r"[\u3040-\u30ff]")
 _LOOSE_QUOTE = re.compile(r"(?<!\w)'|'(?!\w)")
 """A quotation mark that is no apostrophe: it would end ours."""
+_CONTEXT = re.compile(r"[^.!?…。！？\n]{0,30}(?!\w)")
+"""Up to thirty characters after a match, to the end of a word and within the sentence."""
 _SOUNDS = (
     ("laugh", re.compile(r"\b(?:laugh|chuckl|giggl|snicker|lacht|lachen|kichert)|笑")),
     ("sob", re.compile(r"\b(?:sob|cry|cries|weep|wail|whimper|weint|schluchz)|哭|抽泣")),
@@ -159,11 +161,12 @@ class _Reading:
     confidence: float
 
     def finding(self, text: str, span: Span) -> Finding:
-        says = f"says '{_quotation(text, self.start, self.end)}'"
+        note = f" ({self.note})" if self.note else ""
+        room = min(QUOTED_CHARACTERS, MAX_CHARACTERS - len(f"says ''{note}"))
         return Finding(
             modality="verbal",
             span=span,
-            text=f"{says} ({self.note})" if self.note else says,
+            text=f"says '{_quotation(text, self.start, self.end, room)}'{note}",
             strength=self.strength,
             confidence=self.confidence,
             source=SOURCE,
@@ -246,12 +249,18 @@ def _is_plain(clauses: Sequence[Clause], language: Language) -> bool:
     return length >= _ROUTINE_WORDS and all(clause.sentence_end in ("", ".") for clause in clauses)
 
 
-def _quotation(text: str, start: int, end: int) -> str:
-    """The matched words, a little of what follows, and an ellipsis where the quotation is cut."""
-    stop = re.compile(r"[^.!?…。！？\n]{0,30}(?!\w)|").match(text, end)
-    until = end if stop is None else max(end, stop.end())
-    quoted = _LOOSE_QUOTE.sub("", clean(text[start:until])).strip(" ,;:")
-    return _shorten(quoted, QUOTED_CHARACTERS)
+def _quotation(text: str, start: int, end: int, room: int) -> str:
+    """The matched words and a little of what follows; an ellipsis where they are cut, in the middle if long."""
+    stop = _CONTEXT.match(text, end)
+    matched, rest = _unquoted(text[start:end]), _unquoted(text[start : end if stop is None else stop.end()])
+    if len(matched) <= room:
+        return _shorten(rest, room)
+    return f"{matched[: room // 3].rstrip()}…{matched[room // 3 + 1 - room :].lstrip()}"
+
+
+def _unquoted(text: str) -> str:
+    """Clean text that cannot end the quotation it is put in."""
+    return clean(_LOOSE_QUOTE.sub(" ", clean(text))).strip(" ,;:")
 
 
 def _shorten(text: str, length: int) -> str:

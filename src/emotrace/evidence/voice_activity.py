@@ -29,11 +29,14 @@ _BLOCK = 10
 _AROUND = 15
 """Blocks of that surrounding: 1.5 s."""
 _FLOOR_BLOCKS = 31
+"""Blocks in which the noise floor is looked for: 1.5 s to either side."""
 _QUIETEST_DBFS = -70.0
 _SHORTEST_VOICING = 3
 _REACH = 25
-_LONGEST_GAP = 20
-_SHORTEST_SPEECH = 15
+"""Frames before and after voice in which a voiceless consonant may belong to it."""
+_HELD_REACH, _LONGEST_HELD = 50, 150
+"""Frames that a held vowel may lie from other speech, and last."""
+_LONGEST_GAP, _SHORTEST_SPEECH = 20, 15
 
 _VOICED_SHARE = (0.04, 0.12)
 _GLIDING_SHARE = (0.30, 0.55)
@@ -61,6 +64,7 @@ def speech_frames(
     voiced &= box_mean(above_floor, 5) > 3.0
     likeness = _speech_likeness(voiced, audible, pitch_hz, loudness, alpha_ratio_db)
     core = voiced & (likeness > 0.5)
+    core |= _held(voiced, core)
     near_core = box_mean(core, 2 * _REACH + 1) > 0.5 / (2 * _REACH + 1)
     speech = core | (audible & near_core)
     speech = ~long_runs(~speech, _LONGEST_GAP + 1) & near_core
@@ -105,6 +109,18 @@ def run_edges(flags: Bool[np.ndarray, " time"]) -> tuple[np.ndarray, np.ndarray]
     """First index, and index after the last, of every run of true values."""
     edges = np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8))
     return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+
+
+def _held(voiced: Bool[np.ndarray, " time"], core: Bool[np.ndarray, " time"]) -> Bool[np.ndarray, " time"]:
+    """Unbroken voice next to speech: a held vowel has no syllables of its own, yet belongs to it."""
+    starts, ends = run_edges(voiced)
+    so_far = np.concatenate([[0], np.cumsum(core)])
+    first, last = np.maximum(starts - _HELD_REACH, 0), np.minimum(ends + _HELD_REACH, len(core))
+    touches = (so_far[last] > so_far[first]) & (ends - starts <= _LONGEST_HELD)
+    held = np.zeros(len(core), bool)
+    for start, end in zip(starts[touches], ends[touches], strict=True):
+        held[start:end] = True
+    return held
 
 
 def _speech_likeness(

@@ -95,12 +95,12 @@ def witnesses(
         unplaced: Utterances without times; they go to whoever speaks longest.
     """
     spoken = [s for s in stretches if s.utterances or any(s.span.overlap_seconds(turn) > 0.0 for turn in turns)]
-    mouths = {face.track.person: mouth_activity(face.series) for face in faces}
+    mouths = {face.track.person_id: mouth_activity(face.series) for face in faces}
     speakers = attribute(voice, mouths, [s.span for s in spoken]).speakers
-    owned: dict[str, list[Stretch]] = {face.track.person: [] for face in faces}
+    owned: dict[str, list[Stretch]] = {face.track.person_id: [] for face in faces}
     for stretch, speaker in zip(spoken, speakers, strict=True):
         owned.setdefault(speaker or VOICE, []).append(stretch)
-    by_id = {face.track.person: face for face in faces}
+    by_id = {face.track.person_id: face for face in faces}
     if unplaced:
         longest = max(owned, key=lambda id: sum(s.span.duration_seconds for s in owned[id]), default=VOICE)
         owned.setdefault(longest, []).append(Stretch(span=unplaced[0].span, kind="whole", utterances=tuple(unplaced)))

@@ -68,9 +68,7 @@ class Oracle:
     @cached_property
     def _drivers(self) -> dict[Modality, tuple[Driver, ...]]:
         """The distinct things that can drive each sense."""
-        return {
-            m: tuple(dict.fromkeys(d for story in self.stories for d, _ in _drivers_of(story, m))) for m in SENSES
-        }
+        return {m: tuple(dict.fromkeys(d for story in self.stories for d, _ in _drivers_of(story, m))) for m in SENSES}
 
     @cached_property
     def _mixture(self) -> dict[Modality, Float64[np.ndarray, "story driver"]]:
@@ -115,7 +113,9 @@ class Oracle:
 
     @cached_property
     def _felt(self) -> dict[str, Int64[np.ndarray, " story"]]:
-        return {a: np.array([n for n, s in enumerate(self.stories) if a in s.felt], dtype=np.int64) for a in AFFECT_NAMES}
+        return {
+            a: np.array([n for n, s in enumerate(self.stories) if a in s.felt], dtype=np.int64) for a in AFFECT_NAMES
+        }
 
     def answer(self, sheet: EvidenceSheet, modalities: tuple[Modality, ...] = SENSES) -> tuple[str, ...]:
         """Affects that are felt with probability 0.4 or more, at most 3, else the likeliest one."""

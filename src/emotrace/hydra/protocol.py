@@ -69,7 +69,7 @@ def gate(sheet: EvidenceSheet) -> AbstainCode | None:
     """Why a sheet is not worth a call, or None.
 
     `no_person` when face, voice and words are all missing; `low_quality` when nothing that is there can be trusted;
-    `no_evidence` when nothing was measured, or too faintly (Σ s_o < 0.3); readings of learned heads do not count. [ours]
+    `no_evidence` when nothing was measured, or too faintly (Σ s_o < 0.3); learned heads' readings do not count. [ours]
     """
     there = [modality for modality in SENSES if modality not in sheet.missing]
     if not there:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int8
+from jaxtyping import Bool, Float64, Int8, Int64
 
 from emotrace.evidence.observation import EvidenceSheet, Modality, Observation
 from emotrace.hydra.likelihood import (
@@ -27,7 +27,7 @@ from emotrace.hydra.likelihood import (
     label_sets,
     membership,
 )
-from emotrace.labels.affects import AFFECT_BY_NAME, AFFECT_BY_WORD, AFFECT_NAMES, AFFECTS
+from emotrace.labels.affects import AFFECT_BY_WORD, AFFECT_NAMES, AFFECTS
 
 MASKING_PRICE = 1.0
 """[ours] What it costs to assume that something is hidden."""
@@ -144,6 +144,17 @@ class Scores:
         shares: Float64[np.ndarray, " affect"] = (odds / odds.sum()) @ membership()
         return shares
 
+    @cached_property
+    def supported_affects(self) -> Bool[np.ndarray, " affect"]:
+        """Which affects at least one cue or reading supports by itself."""
+        supported: Bool[np.ndarray, " affect"] = np.any(self.ratios >= SUPPORT_RATIO - TIE, axis=0)
+        return supported
+
+    def supported(self, scores: Float64[np.ndarray, " set"]) -> Float64[np.ndarray, " set"]:
+        """The scores, -inf for sets with an affect that nothing supports: what nothing shows is not proposed [ours]."""
+        idle = membership() @ (~self.supported_affects) > 0.0
+        return np.where(idle, -np.inf, scores)
+
     def best(self, scores: Float64[np.ndarray, " set"]) -> tuple[int, ...]:
         """Highest set; ties go to the first in affect order, smaller sets first."""
         return label_sets()[int(np.argmax(scores >= scores.max() - TIE))]
@@ -154,33 +165,48 @@ class Scores:
             return None
         return self.best(self.open_under({modality: 1.0}))
 
-    def accounts(self, affects: tuple[int, ...]) -> tuple[float, float, int | None]:
-        """Open score, masked score and the best shown affect (its place in `SHOWN_AFFECTS`) of any one set."""
-        price = LABEL_PRICE * (len(affects) - 1)
-        felt = self.ratios[:, list(affects)].mean(axis=1)
-        opened = float(self.weights @ np.log(felt)) - price
-        shown = [d for d, name in enumerate(SHOWN_AFFECTS) if AFFECT_NAMES.index(name) not in affects]
-        if len(self.present) < 2 or NEUTRAL in affects:
-            return opened, -math.inf, None
-        masks = np.array([self.weights @ np.log(self.masked_ratios(affects, d)) for d in shown])
-        masked = float(_logsumexp(masks[:, None])[0]) - math.log(len(shown)) - price - MASKING_PRICE
-        return opened, masked, shown[int(np.argmax(masks >= masks.max() - TIE))]
-
-    def masked_ratios(self, affects: tuple[int, ...], shown: int) -> Float64[np.ndarray, " column"]:
-        """ρ of every column under a set that hides behind one shown affect."""
-        felt = self.ratios[:, list(affects)].mean(axis=1)
-        share = np.array([SHOWN_SHARE.get(c.modality, 0.0) for c in self.columns])
-        mixed: Float64[np.ndarray, " column"] = (1.0 - share) * felt + share * self.ratios[
-            :, AFFECT_NAMES.index(SHOWN_AFFECTS[shown])
-        ]
-        return mixed
-
     def score(self, affects: tuple[int, ...]) -> float:
         """Score of one set, of any size; 0 for none, the average affect."""
         if not affects:
             return 0.0
-        opened, masked, _ = self.accounts(affects)
+        number = _set_numbers().get(tuple(sorted(affects)))
+        if number is not None:
+            return float(self.total[number])
+        price = LABEL_PRICE * (len(affects) - 1)
+        opened = float(self.weights @ np.log(self.open_ratios(affects))) - price
+        if len(self.present) < 2 or NEUTRAL in affects:
+            return opened
+        masks = self._masks(affects)
+        masked = float(_logsumexp(masks[:, None])[0]) - math.log(np.isfinite(masks).sum()) - price - MASKING_PRICE
         return float(np.logaddexp(opened, masked))
+
+    def open_ratios(self, affects: tuple[int, ...]) -> Float64[np.ndarray, " column"]:
+        """ρ of every column under a set that shows itself."""
+        ratios: Float64[np.ndarray, " column"] = self.ratios[:, list(affects)].mean(axis=1)
+        return ratios
+
+    def masked_ratios(self, affects: tuple[int, ...], shown: int) -> Float64[np.ndarray, " column"]:
+        """ρ of every column under a set that hides behind one shown affect."""
+        return self._all_masked_ratios(affects)[:, shown]
+
+    def shown_over(self, affects: tuple[int, ...]) -> int | None:
+        """The shown affect (its place in `SHOWN_AFFECTS`) behind which a set fits best; None where masking is idle."""
+        if len(self.present) < 2 or NEUTRAL in affects:
+            return None
+        masks = self._masks(affects)
+        return int(np.argmax(masks >= masks.max() - TIE))
+
+    def _masks(self, affects: tuple[int, ...]) -> Float64[np.ndarray, " shown"]:
+        """Evidence for a set behind each shown affect, -inf behind one of its own."""
+        evidence = self.weights @ np.log(self._all_masked_ratios(affects))
+        masks: Float64[np.ndarray, " shown"] = np.where(np.isin(_shown(), affects), -np.inf, evidence)
+        return masks
+
+    def _all_masked_ratios(self, affects: tuple[int, ...]) -> Float64[np.ndarray, "column shown"]:
+        share = np.array([SHOWN_SHARE.get(c.modality, 0.0) for c in self.columns])[:, None]
+        felt = self.open_ratios(affects)[:, None]
+        mixed: Float64[np.ndarray, "column shown"] = (1.0 - share) * felt + share * self.ratios[:, _shown()]
+        return mixed
 
 
 def readings(scores: Scores) -> dict[Modality, tuple[str, ...]]:
@@ -270,7 +296,7 @@ def affect_of_label(label: str) -> str | None:
 
 def _masked_reading(column: Column) -> Float64[np.ndarray, "shown set"]:
     share, felt = SHOWN_SHARE.get(column.modality, 0.0), membership() @ column.ratios
-    shown = column.ratios[[AFFECT_NAMES.index(a) for a in SHOWN_AFFECTS]]
+    shown = column.ratios[_shown()]
     logs: Float64[np.ndarray, "shown set"] = np.log((1.0 - share) * felt[None, :] + share * shown[:, None])
     return logs
 
@@ -288,21 +314,27 @@ def _size_prior() -> Float64[np.ndarray, " set"]:
 
 
 @cache
+def _shown() -> Int64[np.ndarray, " shown"]:
+    return np.array([AFFECT_NAMES.index(affect) for affect in SHOWN_AFFECTS])
+
+
+@cache
 def _may_hide() -> Bool[np.ndarray, "shown set"]:
     """Whether a set can hide behind a shown affect: not one of its own, and neutral hides nothing."""
-    return np.array([[_index(d) not in s and NEUTRAL not in s for s in label_sets()] for d in SHOWN_AFFECTS])
+    return np.array([[d not in s and NEUTRAL not in s for s in label_sets()] for d in _shown().tolist()])
 
 
-def _index(affect: str) -> int:
-    return AFFECTS.index(AFFECT_BY_NAME[affect])
+@cache
+def _set_numbers() -> dict[tuple[int, ...], int]:
+    return {members: number for number, members in enumerate(label_sets())}
 
 
-def _logsumexp(scores: Float64[np.ndarray, "first rest"]) -> Float64[np.ndarray, " rest"]:
+def _logsumexp(scores: Float64[np.ndarray, "shown set"]) -> Float64[np.ndarray, " set"]:
     """Over the first axis; -inf where every entry is."""
     top = scores.max(axis=0)
     safe = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
-        logs: Float64[np.ndarray, " rest"] = safe + np.log(np.exp(scores - safe).sum(axis=0))
+        logs: Float64[np.ndarray, " set"] = safe + np.log(np.exp(scores - safe).sum(axis=0))
     return logs
 
 

@@ -10,9 +10,11 @@ table is a disturbed copy of the reasoner's, so that nobody reasons with the tru
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Float64
@@ -92,6 +94,9 @@ SITUATION_NAMES: tuple[str, ...] = (
     "called on unprepared",
     "a dog beaten in the street",
 )
+
+HELD_OUT_SITUATIONS = (1, 14, 17, 22)
+HELD_OUT_AFFECTS = frozenset({"relief", "contempt", "confusion"})
 
 DISPLAY_RULES: dict[str, tuple[str, ...]] = {
     "sadness": ("joy", "calm"),
@@ -211,6 +216,32 @@ def sample(world: World, count: int, *, seed: int, split: Split = "train") -> It
         yield _draw(world, rng, f"{seed:016x}{number:016x}".rjust(64, "0"), split)
 
 
+def splits() -> dict[str, Iterator[Draw]]:
+    """The standard draws, by name: `train`, `rl`, `dev`, and the tests `iid`, `pairs`, `clusters`, `phrasing`.
+
+    Held out from all but their own test: four situations (`pairs`), and every draw in which relief, contempt or
+    confusion is felt (`clusters`). `phrasing` says the cues in other words.
+    """
+    known = World(situations=tuple(s for s in range(len(SITUATIONS)) if s not in HELD_OUT_SITUATIONS))
+    held = World(situations=HELD_OUT_SITUATIONS)
+    return {
+        "train": _take(6000, known, seed=101),
+        "rl": _take(2000, known, seed=102),
+        "dev": _take(500, known, seed=103),
+        "iid": _take(500, known, seed=104),
+        "pairs": _take(500, held, seed=105),
+        "clusters": _take(500, World(), seed=106, held_out_felt=True),
+        "phrasing": _take(500, known, seed=107, split="held_out"),
+    }
+
+
+def _take(
+    count: int, world: World, *, seed: int, split: Split = "train", held_out_felt: bool = False
+) -> Iterator[Draw]:
+    every = sample(world, sys.maxsize, seed=seed, split=split)
+    return islice((d for d in every if HELD_OUT_AFFECTS.isdisjoint(d.cause.felt) != held_out_felt), count)
+
+
 def _draw(world: World, rng: np.random.Generator, clip_id: str, split: Split) -> Draw:
     situation = int(rng.choice(world.situations))
     felt = SITUATIONS[situation]
@@ -231,9 +262,7 @@ def _draw(world: World, rng: np.random.Generator, clip_id: str, split: Split) ->
         carries = choices[int(rng.random() >= choices[0][1])][0]
         carried.append(carries)
         masked = shown is not None and (modality == "visual" or (modality == "verbal" and words_masked))
-        fired = np.flatnonzero(
-            rng.random(len(world.cues[modality])) < world.firing(modality, carries, shown, masked)
-        )
+        fired = np.flatnonzero(rng.random(len(world.cues[modality])) < world.firing(modality, carries, shown, masked))
         kept = np.sort(rng.permutation(fired)[:MOST_CUES])
         new = [_finding(world.cues[modality][cue], intensity, rng, split) for cue in kept]
         findings += new if modality not in missing else []
@@ -259,7 +288,9 @@ def _missing(rng: np.random.Generator) -> dict[Modality, MissingReason]:
 
 
 def _finding(cue: Cue, intensity: float, rng: np.random.Generator, split: Split) -> Finding:
-    strength = 1.0 if cue.modality == "verbal" else round(float(np.clip(intensity + rng.normal(0.0, 0.15), 0.0, 1.0)), 2)
+    strength = (
+        1.0 if cue.modality == "verbal" else round(float(np.clip(intensity + rng.normal(0.0, 0.15), 0.0, 1.0)), 2)
+    )
     start, end = np.sort(np.round(rng.uniform(0.0, CLIP_SECONDS, 2), 2))
     return Finding(
         modality=cue.modality,

@@ -22,7 +22,8 @@ from typing import Literal
 
 from emotrace.errors import LossyLabelMap, UnknownLabel
 from emotrace.labels.affects import AFFECT_BY_NAME
-from emotrace.labels.schemes import LabelScheme, scheme
+from emotrace.labels.label_scheme import LabelScheme
+from emotrace.labels.schemes import scheme
 
 Kind = Literal["same", "merged", "dropped"]
 

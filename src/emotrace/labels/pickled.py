@@ -96,6 +96,23 @@ def read_npz(path: Path | str) -> dict[str, Any]:
         raise UnreadableTable(f"cannot be read ({error.strerror})", where=path) from None
 
 
+def read_npy(path: Path | str) -> Any:
+    """Reads one .npy file under the same rules as a member of an npz file; a 0-d text or number comes as itself.
+
+    Raises:
+        UnsafePickle: Its pickle asks for anything but plain values. Nothing of it was run.
+        UnreadableTable: Not an npy file, damaged, or over a limit.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_UNPACKED_BYTES:
+            raise UnreadableTable(f"larger than {MAX_UNPACKED_BYTES} bytes", where=path)
+        value = _read_member(path.read_bytes(), path.name, path)
+    except OSError as error:
+        raise UnreadableTable(f"cannot be read ({error.strerror})", where=path) from None
+    return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+
 def _checked_members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
     members = archive.infolist()
     names = [member.filename for member in members]

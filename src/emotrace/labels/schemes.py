@@ -1,4 +1,4 @@
-"""Every corpus's label set, by name. A label is a name: an index means something only together with a named order.
+"""Every corpus's label set, by name: the owner's labels in the owner's order, codes in the files, other orders about.
 
     >>> scheme("dfew").read("3")
     ('neutral',)
@@ -7,157 +7,315 @@
     >>> scheme("mosi-7").of_value(-1.8)
     '-2'
 
-Pure Python. Which label of one scheme becomes which of another is told by `labels/mapping.py`. The table of all schemes
-is in `labels/corpora.py`.
+Facts, not files: nothing here is copied from a corpus, and each scheme names where it was read. The canonical words
+(`concepts`) are our own; in them two schemes meet (see `labels/mapping.py`). Pure Python.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import cache
 
-from emotrace.errors import InvalidScores, UnknownChoice, UnknownLabel, first_five
+from emotrace.errors import UnknownChoice
+from emotrace.labels.affects import AFFECT_NAMES, SECTORS
+from emotrace.labels.label_scheme import Bins, LabelScheme
 
-OWNER = "owner"
-"""Name of the order in which the scheme's owner lists the labels."""
+CONCEPTS: dict[str, str] = {
+    "angry": "anger",
+    "happy": "joy",
+    "happiness": "joy",
+    "sad": "sadness",
+    "fearful": "fear",
+    "disgusted": "disgust",
+    "surprised": "surprise",
+    "worried": "worry",
+    "anxiety": "worry",
+    "nervousness": "worry",
+    "excited": "excitement",
+    "frustrated": "frustration",
+    "annoyance": "irritation",
+    "love": "affection",
+    "curiosity": "interest",
+    "embarrassment": "shame",
+}
+"""Label -> canonical word, where the two differ."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bins:
-    """How a value becomes a class, as the field's own code does it.
+def _scheme(
+    name: str,
+    labels: str,
+    source: str,
+    *,
+    written: Mapping[str, str] | None = None,
+    orders: Mapping[str, str] | None = None,
+    values: Mapping[str, tuple[float, float]] | None = None,
+    bins: Bins | None = None,
+    multi: bool = False,
+    is_open: bool = False,
+) -> LabelScheme:
+    names = tuple(labels.split())
+    return LabelScheme(
+        name=name,
+        labels=names,
+        concepts=tuple("+".join(CONCEPTS.get(part, part) for part in label.split("_")) for label in names),
+        written={**_spellings(names), **(written or {})},
+        orders={order: tuple(text.split()) for order, text in (orders or {}).items()},
+        values=values or {},
+        bins=bins,
+        multi=multi,
+        open=is_open,
+        source=source,
+    )
 
-    With `edges`, class i holds the values up to and with edge i; the last class holds the rest. Without, the value is
-    clipped to -`reach`..`reach` and rounded, halves to the even number as numpy rounds them.
-    """
 
-    edges: tuple[float, ...] = ()
-    reach: int = 0
-    skip: float | None = None
-    """A value that belongs to no class, as 0 in "negative against positive"."""
+_FAMILIES = (
+    "happy happiness joy joyful",
+    "sad sadness",
+    "angry anger",
+    "fear fearful afraid",
+    "disgust disgusted",
+    "surprise surprised",
+    "worried worry anxiety anxious",
+    "neutral",
+    "contempt contemptuous",
+    "excited excitement",
+    "frustrated frustration",
+    "calm",
+    "boredom bored",
+)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LabelScheme:
-    """One label set: its names in the owner's order, and everything else that is written in their place."""
+def _spellings(labels: Sequence[str]) -> dict[str, str]:
+    """The noun for the adjective and the other way round, where one label alone can be meant."""
+    found: dict[str, str] = {}
+    for family in _FAMILIES:
+        forms = family.split()
+        meant = [label for label in labels if label in forms]
+        if len(meant) == 1:
+            found.update({form: meant[0] for form in forms if form != meant[0]})
+    return found
 
-    name: str
-    labels: tuple[str, ...]
-    """In the owner's order. Empty for an open vocabulary and for a scheme of values alone."""
-    concepts: tuple[str, ...]
-    """The canonical word of each label; two schemes meet in these (see `labels/mapping.py`)."""
-    written: Mapping[str, str] = field(default_factory=dict)
-    """What else stands for a label in files: codes such as `W` or `3`, other spellings. Lower case -> label."""
-    orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Other index orders in circulation, each by its name."""
-    values: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Dimensions that are rated as numbers, each with the ends of its scale."""
-    bins: Bins | None = None
-    """How the first dimension of the parent scheme becomes a label of this one."""
-    multi: bool = False
-    """Whether one clip may carry several labels."""
-    open: bool = False
-    """Any word is a label."""
-    source: str
-    """Where these facts were read."""
 
-    def __post_init__(self) -> None:
-        if len(self.labels) != len(set(self.labels)) or len(self.labels) != len(self.concepts):
-            raise ValueError(f"scheme {self.name} needs distinct labels with one concept each")
-        for name, order in self.orders.items():
-            if sorted(order) != sorted(self.labels):
-                raise ValueError(f"order {name} of scheme {self.name} is not a permutation of its labels")
-        for code, label in self.written.items():
-            if label not in self.labels or code != code.casefold():
-                raise ValueError(f"{code!r} of scheme {self.name} must be lower case and stand for one of its labels")
+def _numbered(labels: str, *, first: int = 1, width: int = 0) -> dict[str, str]:
+    return {str(number).zfill(width): label for number, label in enumerate(labels.split(), start=first)}
 
-    def __len__(self) -> int:
-        return len(self.labels)
 
-    @property
-    def concept_of(self) -> dict[str, str]:
-        """Label -> canonical word."""
-        return dict(zip(self.labels, self.concepts, strict=True))
+_DFEW = "happy sad neutral angry surprise disgust fear"
+_MAFW = "anger disgust fear happiness neutral sadness surprise contempt anxiety helplessness disappointment"
+_MAFW_COMPOUND = """
+    anger_anxiety anger_disgust anger_disgust_anxiety anger_disgust_contempt anger_helplessness anger_sadness
+    anger_surprise anxiety_helplessness anxiety_helplessness_disappointment disgust_anxiety
+    disgust_anxiety_helplessness disgust_contempt disgust_disappointment disgust_helplessness
+    disgust_helplessness_disappointment disgust_sadness disgust_surprise fear_anxiety fear_sadness fear_sadness_anxiety
+    fear_surprise fear_surprise_anxiety happiness_contempt happiness_surprise helplessness_disappointment
+    sadness_anxiety sadness_anxiety_helplessness sadness_disappointment sadness_helplessness
+    sadness_helplessness_disappointment sadness_surprise surprise_anxiety"""
+_MER6 = "neutral angry happy sad worried surprise"
+_RAVDESS = "neutral calm happy sad angry fearful disgust surprised"
+_AFFECTNET = "neutral happy sad surprise fear disgust anger contempt"
+_GOEMOTIONS = """
+    admiration amusement anger annoyance approval caring confusion curiosity desire disappointment disapproval disgust
+    embarrassment excitement fear gratitude grief joy love nervousness optimism pride realization relief remorse
+    sadness surprise neutral"""
+_IEMOCAP_CODES = {
+    "ang": "angry",
+    "hap": "happy",
+    "sad": "sad",
+    "neu": "neutral",
+    "fru": "frustrated",
+    "exc": "excited",
+    "fea": "fearful",
+    "sur": "surprised",
+    "dis": "disgusted",
+    "oth": "other",
+    "xxx": "undecided",
+}
+_MER_SOURCE = "zeroQiaoba/MERTools: emos_mer in toolkit/globals.py; MER2023 valence scale [-5, 5]"
+_MMSA_SOURCE = "thuiar/MMSA and CMU-MultimodalSDK: label.csv, and how their code makes classes of values"
 
-    def order(self, name: str = OWNER) -> tuple[str, ...]:
-        """The labels in a named index order.
 
-        Raises:
-            UnknownChoice: Nobody uses an order of that name; the message lists the known ones.
-        """
-        if name == OWNER:
-            return self.labels
-        if name not in self.orders:
-            raise UnknownChoice(
-                f"label scheme {self.name} has no order {name!r}",
-                todo=f"Known orders: {', '.join((OWNER, *self.orders))}",
-            )
-        return self.orders[name]
+def _codes(labels: str, codes: Mapping[str, str] = _IEMOCAP_CODES) -> dict[str, str]:
+    return {code: label for code, label in codes.items() if label in labels.split()}
 
-    def forms(self, language: str) -> dict[str, str]:
-        """Label -> its word in `en` or `zh`. The Chinese words are ours, not the owners'.
 
-        Raises:
-            UnknownChoice: Another language.
-        """
-        if language == "en":
-            return {label: label.replace("_", " ") for label in self.labels}
-        if language != "zh":
-            raise UnknownChoice(f"no label words in {language!r}", todo="Known languages: en, zh")
-        from emotrace.labels.corpora import CHINESE
+def _sentiment_classes(corpus: str) -> tuple[LabelScheme, ...]:
+    """The classes that the field makes of a value on [-3, 3]."""
+    return (
+        _scheme(f"{corpus}-2", "negative non-negative", _MMSA_SOURCE + " (0 counts as not negative)", bins=_BELOW_ZERO),
+        _scheme(f"{corpus}-2-nonzero", "negative positive", _MMSA_SOURCE + " (0 is left out)", bins=_NONZERO),
+        _scheme(f"{corpus}-3", "negative neutral positive", _MMSA_SOURCE, bins=_SIGN),
+        _scheme(f"{corpus}-5", "-2 -1 0 1 2", _MMSA_SOURCE, bins=Bins(reach=2)),
+        _scheme(f"{corpus}-7", "-3 -2 -1 0 1 2 3", _MMSA_SOURCE, bins=Bins(reach=3)),
+    )
 
-        return {label: CHINESE[word] for label, word in self.concept_of.items() if word in CHINESE}
 
-    def read_one(self, text: str) -> str | None:
-        """The label that `text` stands for, or None."""
-        key = text.strip().casefold()
-        if self.open:
-            return key or None
-        return self._known().get(key)
+_BELOW_ZERO = Bins(edges=(-5e-324,))  # the greatest number below zero: zero itself is the other class
+_NONZERO = Bins(edges=(0.0,), skip=0.0)
+_SIGN = Bins(edges=(-5e-324, 0.0))
 
-    def read(self, text: str) -> tuple[str, ...]:
-        """The labels that a file's cell stands for: one, or several where the scheme is multi-label.
+SCHEMES: tuple[LabelScheme, ...] = (
+    _scheme(
+        "dfew",
+        _DFEW,
+        "jiangxingxun/DFEW: EmoLabel_DataSplit, labels 1 to 7",
+        written=_numbered(_DFEW),
+        orders={"alphabetical": "angry disgust fear happy neutral sad surprise"},
+    ),
+    _scheme(
+        "ferv39k",
+        _DFEW,
+        "wangyanckxx/FERV39k: the words in 4_setups; orders: sunlicai/MAE-DFER (owner's), M3DFEL (alphabetical)",
+        orders={"alphabetical": "angry disgust fear happy neutral sad surprise"},
+    ),
+    _scheme(
+        "mafw",
+        _MAFW,
+        "MAFW-database/MAFW; orders: MAE-DFER and EmoCLIP (owner's), DFER-CLIP, and the owners' own baseline T-ESFL",
+        orders={
+            "dfer-clip": "happiness sadness neutral anger surprise disgust fear contempt anxiety helplessness "
+            "disappointment",
+            "t-esfl": "sadness happiness helplessness anxiety disgust contempt disappointment surprise fear neutral "
+            "anger",
+        },
+    ),
+    _scheme(
+        "mafw-compound",
+        f"{_MAFW} {_MAFW_COMPOUND}",
+        "MAFW-database/MAFW: 11 single and 32 compound classes; names as the owners' baseline T-ESFL spells them",
+    ),
+    _scheme("mer6", _MER6, _MER_SOURCE, values={"valence": (-5.0, 5.0)}),
+    _scheme("ov-merd", "", "OV-MERD, arXiv 2410.01495: open vocabulary", multi=True, is_open=True),
+    _scheme(
+        "meld",
+        "anger disgust sadness joy neutral surprise fear",
+        "declare-lab/MELD: README (owner's order); orders: the baseline's, and zeroQiaoba/MERTools preprocess/meld.py",
+        orders={
+            "baseline": "neutral surprise fear sadness joy disgust anger",
+            "mertools": "anger joy sadness neutral disgust fear surprise",
+        },
+    ),
+    _scheme(
+        "iemocap",
+        "angry happy sad neutral frustrated excited fearful surprised disgusted other undecided",
+        "IEMOCAP release: dialog/EmoEvaluation (ang hap sad neu fru exc fea sur dis oth xxx)",
+        written=_IEMOCAP_CODES,
+        values={"valence": (1.0, 5.0), "activation": (1.0, 5.0), "dominance": (1.0, 5.0)},
+    ),
+    _scheme(
+        "iemocap-4",
+        "happy sad neutral angry",
+        "the field's four classes, 5,531 utterances: excited is counted as happy",
+        written={**_codes("happy sad neutral angry"), "exc": "happy"},
+    ),
+    _scheme(
+        "iemocap-6",
+        "happy sad neutral angry excited frustrated",
+        "the field's six classes (arXiv 1811.00405)",
+        written=_codes("happy sad neutral angry excited frustrated"),
+    ),
+    _scheme(
+        "crema-d",
+        "anger disgust fear happy neutral sad",
+        "CheyneyComputerScience/CREMA-D: README, codes in the file names",
+        written={"ang": "anger", "dis": "disgust", "fea": "fear", "hap": "happy", "neu": "neutral"},
+    ),
+    _scheme(
+        "ravdess", _RAVDESS, "RAVDESS, Zenodo 1188976: file name identifiers", written=_numbered(_RAVDESS, width=2)
+    ),
+    _scheme(
+        "emodb",
+        "anger boredom disgust fear happiness sadness neutral",
+        "Berlin EmoDB, Interspeech 2005: sixth character of the file name (the initial of the German word)",
+        written={
+            "w": "anger",
+            "l": "boredom",
+            "e": "disgust",
+            "a": "fear",
+            "f": "happiness",
+            "t": "sadness",
+            "n": "neutral",
+        },
+    ),
+    _scheme(
+        "affectnet-8",
+        _AFFECTNET,
+        "AffectNet, arXiv 1708.03985: expression 0 to 7",
+        written=_numbered(_AFFECTNET, first=0),
+        values={"valence": (-1.0, 1.0), "arousal": (-1.0, 1.0)},
+    ),
+    _scheme(
+        "affectnet-7",
+        _AFFECTNET.removesuffix(" contempt"),
+        "AffectNet without contempt: expression 0 to 6",
+        written=_numbered(_AFFECTNET.removesuffix(" contempt"), first=0),
+    ),
+    _scheme(
+        "goemotions",
+        _GOEMOTIONS,
+        "GoEmotions, arXiv 2005.00547: emotions.txt, ids 0 to 27",
+        written=_numbered(_GOEMOTIONS, first=0),
+        multi=True,
+    ),
+    _scheme(
+        "goemotions-ekman",
+        "anger disgust fear joy sadness surprise neutral",
+        "GoEmotions, arXiv 2005.00547: ekman_mapping.json",
+        multi=True,
+    ),
+    _scheme("mosi", "", _MMSA_SOURCE, values={"sentiment": (-3.0, 3.0)}),
+    _scheme("mosei", "", _MMSA_SOURCE, values={"sentiment": (-3.0, 3.0)}),
+    *_sentiment_classes("mosi"),
+    _scheme(
+        "mosei-emotions",
+        "happy sad anger surprise disgust fear",
+        "A2Zadeh/CMU-MultimodalSDK issue 134: order of the released emotion labels, each rated 0 to 3",
+        orders={"paper": "happy sad anger fear disgust surprise"},
+        multi=True,
+    ),
+    _scheme("sims", "", _MMSA_SOURCE, values={"sentiment": (-1.0, 1.0)}),
+    _scheme("sims-2", "negative positive", _MMSA_SOURCE, bins=Bins(edges=(0.0,))),
+    _scheme("sims-3", "negative neutral positive", _MMSA_SOURCE, bins=Bins(edges=(-0.1, 0.1))),
+    _scheme(
+        "sims-5",
+        "negative weakly-negative neutral weakly-positive positive",
+        _MMSA_SOURCE,
+        bins=Bins(edges=(-0.7, -0.1, 0.1, 0.7)),
+    ),
+    _scheme("wheel-affects", " ".join(AFFECT_NAMES), "emotrace: the middle ring, labels/affects.py"),
+    _scheme("wheel-sectors", " ".join(SECTORS), "emotrace: the inner ring, labels/affects.py"),
+)
 
-        Raises:
-            UnknownLabel: A word that the scheme does not know; the message lists those that it knows.
-        """
-        parts = [part for part in text.replace(";", ",").split(",") if part.strip()] if self.multi else [text]
-        found = [self.read_one(part) for part in parts]
-        unknown = [part.strip() for part, label in zip(parts, found, strict=True) if label is None]
-        if unknown:
-            raise self.unknown(unknown)
-        return tuple(dict.fromkeys(label for label in found if label is not None))
-
-    def unknown(self, words: Iterable[str]) -> UnknownLabel:
-        """The error for labels that are not of this scheme."""
-        return UnknownLabel(
-            f"not labels of the scheme {self.name}: {first_five(words)}", todo=f"Its labels: {', '.join(self.labels)}"
-        )
-
-    def of_value(self, value: float) -> str | None:
-        """The class of a value, or None where the scheme leaves the value out.
-
-        Raises:
-            InvalidScores: The scheme has no classes for values, or the value is not a number.
-        """
-        if self.bins is None or not math.isfinite(value):
-            raise InvalidScores(f"the scheme {self.name} has no class for the value {value}")
-        if value == self.bins.skip:
-            return None
-        if self.bins.edges:
-            return self.labels[sum(value > edge for edge in self.bins.edges)]
-        return self.labels[round(max(-self.bins.reach, min(self.bins.reach, value))) + self.bins.reach]
-
-    def _known(self) -> dict[str, str]:
-        return {**self.written, **{label.casefold(): label for label in self.labels}}
+ALSO_CALLED: dict[str, str] = {
+    "mer2023": "mer6",
+    "mer2024": "mer6",
+    "mer2025": "mer6",
+    "mer2026": "mer6",
+    "ovmerd": "ov-merd",
+    "ov-merd-plus": "ov-merd",
+    "fer-v39k": "ferv39k",
+    "iemocap4": "iemocap-4",
+    "iemocap6": "iemocap-6",
+    "cremad": "crema-d",
+    "affectnet": "affectnet-8",
+    "affectnet7": "affectnet-7",
+    "affectnet8": "affectnet-8",
+    "goemotions-28": "goemotions",
+    "goemotions-7": "goemotions-ekman",
+    "cmu-mosi": "mosi",
+    "cmu-mosei": "mosei",
+    "ch-sims": "sims",
+    "ch-sims-v2": "sims",
+    "simsv2": "sims",
+    "sims-v2": "sims",
+    "wheel": "wheel-affects",
+    **{f"mosei-{kind}": f"mosi-{kind}" for kind in ("2", "2-nonzero", "3", "5", "7")},
+}
+"""Other names of the same scheme."""
 
 
 @cache
 def schemes() -> dict[str, LabelScheme]:
     """Every scheme by its name."""
-    from emotrace.labels.corpora import SCHEMES
-
     return {each.name: each for each in SCHEMES}
 
 
@@ -167,8 +325,6 @@ def scheme(name: str) -> LabelScheme:
     Raises:
         UnknownChoice: There is none; the message lists those that there are.
     """
-    from emotrace.labels.corpora import ALSO_CALLED
-
     key = name.strip().casefold().replace("_", "-")
     known = schemes()
     key = ALSO_CALLED.get(key, key)

@@ -204,5 +204,9 @@ def _emotion_words_in(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _telling_words() -> frozenset[str]:
-    """The first words of all forms that are not everyday words: a text without them is settled at once."""
-    return frozenset(form.partition(" ")[0] for form in vocabulary().forms.keys() - EVERYDAY)
+    """One word of every form that is no everyday word: a text with none of them is settled at once.
+
+    Of several words it is the longest that is no everyday word itself (`dumps` of "down in the dumps").
+    """
+    forms = vocabulary().forms.keys() - EVERYDAY
+    return frozenset(max(form.split(), key=lambda w: (w not in EVERYDAY and len(w) > 2, len(w), w)) for form in forms)

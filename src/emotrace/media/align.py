@@ -22,7 +22,8 @@ from emotrace.models import resolve
 FIT_PIXELS: Final = 64
 """Side of the picture that the regression looks at."""
 LARGEST_STEP: Final = 0.25
-"""[ours] No round moves or scales the square by more than this share of its side: it starts near a face or not at all."""
+"""[ours] No round moves or scales the square by more than this share of its side: it starts near a face or not at all.
+"""
 
 _Grey = UInt8[np.ndarray, "height width"]
 _Picture = UInt8[np.ndarray, "height width *channel"]
@@ -58,7 +59,7 @@ class Pose:
         )
 
     def crop(self, image: _Picture, pixels: int) -> _Picture:
-        """The square of a grey or coloured picture, upright, `pixels` wide; what lies outside is mirrored at the edge."""
+        """The square of a grey or coloured picture, upright, `pixels` wide; the outside mirrors the inside."""
         shrink = self.side / pixels
         x, y, side = self.x, self.y, self.side
         if shrink > 1.6:
@@ -107,13 +108,13 @@ def gradient_histograms(crop: UInt8[np.ndarray, "64 64"]) -> Float32[np.ndarray,
 def mean_face() -> Float32[np.ndarray, "7 7 36"]:
     """Gradient histograms of the average aligned face."""
     with np.load(resolve("align"), allow_pickle=False) as stored:
-        return stored["mean"].astype(np.float32)
+        return np.asarray(stored["mean"], np.float32)
 
 
 @cache
 def _weights() -> tuple[Float32[np.ndarray, "round feature 4"], Float32[np.ndarray, "round 4"]]:
     with np.load(resolve("align"), allow_pickle=False) as stored:
-        return stored["weight"].astype(np.float32), stored["bias"].astype(np.float32)
+        return np.asarray(stored["weight"], np.float32), np.asarray(stored["bias"], np.float32)
 
 
 def align(grey: _Grey, rough: Pose) -> Pose:

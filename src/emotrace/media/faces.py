@@ -1,8 +1,8 @@
 """Face detectors: picture -> `Detection`s, behind one method.
 
-`OpenCVDetector` needs nothing but OpenCV's own cascades. `YuNetDetector` needs one weights file (`emotrace pull yunet`),
-is faster and finds more turned, tilted and partly hidden faces. Both answer with the same kind of square, so that
-whatever comes after does not care who found the face.
+`OpenCVDetector` needs nothing but OpenCV's own cascades. `YuNetDetector` needs one weights file (`emotrace pull
+yunet`), is faster and finds more turned, tilted and partly hidden faces. Both answer with the same kind of square, so
+that whatever comes after does not care who found the face.
 
 Sources: Viola & Jones 2001, Lienhart & Maydt 2002 (cascades); Wu, Peng & Yu 2023 (YuNet).
 """
@@ -41,8 +41,8 @@ _YUNET_FIT: Final = (2.22, 0.35)
 class Detection:
     """A square around one face, in pixels of the picture it was found in.
 
-    The eyes lie on a line `EYE_LINE` of the side below the top, `EYE_DISTANCE` of the side apart when seen from the front. The
-    square may reach over the picture's edge.
+    The eyes lie on a line `EYE_LINE` of the side below the top, `EYE_DISTANCE` of the side apart when seen from the
+    front. The square may reach over the picture's edge.
     """
 
     x: float
@@ -118,15 +118,16 @@ def _grey(image: Picture, longest: int) -> tuple[Grey, float]:
 
 @cache
 def _cascade(name: str) -> cv2.CascadeClassifier:
-    return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml"))
+    return cv2.CascadeClassifier(str(Path(cv2.__file__).with_name("data") / f"haarcascade_{name}.xml"))
 
 
 class OpenCVDetector:
     """The zero-download detector: OpenCV's frontal and profile cascades at reduced size.
 
     A candidate of one frontal cascade (`alt2`) is looked at again by another (`default`), and the number of windows on
-    which the two agree is its score: on real clips true faces had 14 and more, false ones at most 6. Profiles, and heads
-    tilted by 25 degrees, are searched only where no sure frontal face was found, because each costs as much again.
+    which the two agree is its score: on real clips true faces had 14 and more, false ones at most 6. Profiles, and
+    heads tilted by 25 degrees, are searched only where no sure frontal face was found, because each costs as much
+    again.
 
     Args:
         longest: The picture is shrunk to this many pixels on its longer side first. The smallest face found is 22
@@ -180,9 +181,7 @@ def _second_opinion(grey: Grey, x: float, y: float, side: float) -> float:
     size = (max(24, round(patch.shape[1] * scale)), max(24, round(patch.shape[0] * scale)))
     patch = np.asarray(cv2.resize(patch, size, interpolation=cv2.INTER_AREA), np.uint8)
     smallest, largest = round(0.7 * side * scale), round(1.35 * side * scale)
-    _, counts = _windows(
-        "frontalface_default", patch, smallest=smallest, largest=largest, neighbours=1, scale_step=1.1
-    )
+    _, counts = _windows("frontalface_default", patch, smallest=smallest, largest=largest, neighbours=1, scale_step=1.1)
     return float(max(counts, default=0.0))
 
 
@@ -268,13 +267,15 @@ class YuNetDetector:
         return suppress_overlaps(_from_yunet(row).moved(scale=shrink, x=0.0, y=0.0) for row in rows)
 
 
-def _from_yunet(row: Float64[np.ndarray, "15"]) -> Detection:
+def _from_yunet(row: Float64[np.ndarray, " 15"]) -> Detection:
     """The square of one YuNet row: box, five landmarks, score."""
     x, y, width, height = row[:4].tolist()
     side_in_eyes, eyes_above = _YUNET_FIT
     # The box's height is less bound to the pose than its width: a turned head is narrow but no shorter.
     eye_distance = max(width, 0.74 * height) / side_in_eyes
-    return _square(x + 0.5 * width, y + 0.5 * height - eyes_above * eye_distance, eye_distance, min(1.0, float(row[14])))
+    return _square(
+        x + 0.5 * width, y + 0.5 * height - eyes_above * eye_distance, eye_distance, min(1.0, float(row[14]))
+    )
 
 
 DetectorName = Literal["opencv", "yunet"]

@@ -1,8 +1,9 @@
 """Which stretches of following show the same person, judged by looks alone, within one clip.
 
 [ours] A `Look` is the mean of two plain descriptors: how the gradient histograms of the aligned face differ from the
-average face's, and the colours of face, hair and clothes around it. Tracklets are joined only where both say so, and never where they are on screen together. When in
-doubt they stay apart: a person split in two is a lesser fault than two persons made one. Nothing here outlives the clip.
+average face's, and the colours of face, hair and clothes around it. Tracklets are joined only where both together say
+so, and never where they are on screen together. When in doubt they stay apart: a person split in two is a lesser fault
+than two persons made one. No model of identity is used, and nothing here outlives the clip.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class Look:
 
     def __init__(self) -> None:
         self.samples = 0
-        self._face: Float32[np.ndarray, "feature"] | None = None
-        self._colours: Float32[np.ndarray, "feature"] | None = None
+        self._face: Float32[np.ndarray, " feature"] | None = None
+        self._colours: Float32[np.ndarray, " feature"] | None = None
 
     def add(self, image: UInt8[np.ndarray, "height width 3"], pose: Pose, crop: UInt8[np.ndarray, "112 112"]) -> None:
         """Takes one sighting in."""
@@ -47,7 +48,7 @@ class Look:
             self._colours = self._colours + (colours - self._colours) / np.float32(self.samples)
 
     def distances(self, other: Look) -> tuple[float, float]:
-        """How far two looks are apart: cosine distance of the faces, root mean square difference of the colours (0..1)."""
+        """How far two looks are apart: cosine distance of faces, root mean square difference of colours (0..1)."""
         if self._face is None or other._face is None or self._colours is None or other._colours is None:
             return 1.0, 1.0
         a, b = self._face, other._face
@@ -69,7 +70,7 @@ class Look:
         return both
 
 
-def _colours_around(image: UInt8[np.ndarray, "height width 3"], pose: Pose) -> Float32[np.ndarray, "feature"]:
+def _colours_around(image: UInt8[np.ndarray, "height width 3"], pose: Pose) -> Float32[np.ndarray, " feature"]:
     """Colours, 0..1, of a coarse grid over face, hair and shoulders, the light's strength taken out in part."""
     around = pose.step(0.0, 0.1, float(np.log(1.7)), -pose.roll)
     coarse = cv2.resize(around.crop(image, 4 * _GRID), (_GRID, _GRID), interpolation=cv2.INTER_AREA)

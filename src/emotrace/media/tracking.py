@@ -1,12 +1,13 @@
 """Faces through time: frames -> `TrackedFace`s as they come, and at the end the persons they belong to.
 
 A detector is slow and a face moves little, so the whole picture is searched only now and then: at the start, after a
-cut, when the scene changes, and otherwise every `search_seconds`. In between, optical flow (Lucas & Kanade 1981) carries each
-face on, the alignment settles it, and the detector looks again at the face's surroundings alone.
+cut, when the scene changes, and otherwise every `search_seconds`. In between, optical flow (Lucas & Kanade 1981)
+carries each face on, the alignment settles it, and the detector looks again at the face's surroundings alone.
 
-One stretch of following is a *tracklet* (`track_id`, streamed). At the end tracklets that look alike are joined into persons,
-P1, P2, ... in order of first appearance. What a person looked like is kept while the clip is read and forgotten with the
-tracker: a number holds within one clip only. Tracklets that the detector did not confirm are dropped as false faces.
+One stretch of following is a *tracklet* (`track_id`, streamed). At the end tracklets that look alike are joined into
+persons, P1, P2, ... in order of first appearance. What a person looked like is kept while the clip is read and
+forgotten with the tracker: a number holds within one clip only. Tracklets that the detector did not confirm are
+dropped as false faces.
 """
 
 from __future__ import annotations
@@ -21,6 +22,16 @@ from jaxtyping import Float32, UInt8
 
 from emotrace.media.align import Pose, align
 from emotrace.media.faces import Detection, FaceDetector, Picture, suppress_overlaps
+from emotrace.media.motion import (
+    CUT_DIFFERENCE,
+    FACE_PIXELS,
+    Grey,
+    Thumbnail,
+    carried,
+    is_alike,
+    is_cut,
+    thumbnail_of,
+)
 from emotrace.media.people import Look, join_tracklets
 from emotrace.span import Span
 
@@ -29,11 +40,7 @@ MAX_FACES: Final = 32
 """No more faces are followed at once, and no more persons are told apart: the largest, the longest seen."""
 
 _SMALL: Final = 320
-_CUT_DIFFERENCE: Final = 0.05
-_CUT_COLOURS: Final = 0.7
-_FACE_REPLACED: Final = 0.4
 _CONFIRMED_HITS: Final = 3
-_FACE_PIXELS: Final = 28
 _NEAR: Final = 0.2
 _LEAST_INSIDE: Final = 0.85
 _LOOK_PIXELS: Final = 72
@@ -141,10 +148,10 @@ class FaceTracker:
         self._ended: list[_Tracklet] = []
         self._frames = 0
         self._next_id = 0
-        self._previous: UInt8[np.ndarray, "height width"] | None = None
+        self._previous: Grey | None = None
         self._searched_at = -math.inf
-        self._scene: Float32[np.ndarray, "18 32 3"] | None = None
-        self._searched_scene: Float32[np.ndarray, "18 32 3"] | None = None
+        self._scene: Thumbnail | None = None
+        self._searched_scene: Thumbnail | None = None
 
     def update(self, frame: TimedFrame) -> tuple[TrackedFace, ...]:
         """The faces of the next frame, in order of their tracklets' numbers. Frames must come in order of time."""
@@ -153,7 +160,7 @@ class FaceTracker:
         size = (max(1, round(grey.shape[1] / shrink)), max(1, round(grey.shape[0] / shrink)))
         coloured = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
         small = np.asarray(cv2.cvtColor(coloured, cv2.COLOR_RGB2GRAY), np.uint8)
-        before, self._scene = self._scene, _thumbnail(np.asarray(coloured, np.uint8))
+        before, self._scene = self._scene, thumbnail_of(np.asarray(coloured, np.uint8))
         if before is None or is_cut(before, self._scene):
             self._end(list(self._active))
         else:
@@ -183,10 +190,10 @@ class FaceTracker:
             return True
         changed = float(np.abs(self._scene - self._searched_scene).mean())
         if not self._active:
-            return waited >= self.search_seconds / 3.0 or changed > 0.5 * _CUT_DIFFERENCE
-        return waited >= self.search_seconds or (changed > _CUT_DIFFERENCE and waited >= self.search_seconds / 3.0)
+            return waited >= self.search_seconds / 3.0 or changed > 0.5 * CUT_DIFFERENCE
+        return waited >= self.search_seconds or (changed > CUT_DIFFERENCE and waited >= self.search_seconds / 3.0)
 
-    def _search(self, image: Picture, grey: UInt8[np.ndarray, "height width"], now: float) -> None:
+    def _search(self, image: Picture, grey: Grey, now: float) -> None:
         """Looks at the whole picture: known faces are confirmed, others begin a tracklet."""
         first = self._frames == 0
         self._searched_at, self._searched_scene = now, self._scene
@@ -216,14 +223,14 @@ class FaceTracker:
             if j not in taken and len(self._active) < MAX_FACES:
                 self._begin(detection, grey, now)
 
-    def _look_at_followed(self, image: Picture, grey: UInt8[np.ndarray, "height width"], now: float) -> None:
+    def _look_at_followed(self, image: Picture, grey: Grey, now: float) -> None:
         for tracklet in self._active:
             tracklet.since_look += 1
             if not tracklet.confirmed or tracklet.misses or tracklet.since_look >= self.look_every:
                 self._look(tracklet, image, grey, now)
         self._drop_lost()
 
-    def _begin(self, detection: Detection, grey: UInt8[np.ndarray, "height width"], now: float) -> None:
+    def _begin(self, detection: Detection, grey: Grey, now: float) -> None:
         rough = Pose.of(detection)
         tracklet = _Tracklet(track_id=self._next_id, seen=detection, pose=_settled(grey, rough, rough) or rough)
         tracklet.hit(detection, now)
@@ -234,7 +241,7 @@ class FaceTracker:
         self,
         tracklet: _Tracklet,
         detection: Detection,
-        grey: UInt8[np.ndarray, "height width"],
+        grey: Grey,
         now: float,
     ) -> None:
         tracklet.hit(detection, now)
@@ -242,9 +249,7 @@ class FaceTracker:
         if not _is_near(tracklet.pose, rough):
             tracklet.pose = _settled(grey, rough, rough) or rough
 
-    def _look(
-        self, tracklet: _Tracklet, image: Picture, grey: UInt8[np.ndarray, "height width"], now: float
-    ) -> None:
+    def _look(self, tracklet: _Tracklet, image: Picture, grey: Grey, now: float) -> None:
         """Shows the detector the face's surroundings, turned upright; a miss makes the next look come sooner."""
         tracklet.since_look = 0
         around = tracklet.pose.step(0.0, 0.0, math.log(_LOOK_AROUND), 0.0)
@@ -262,21 +267,19 @@ class FaceTracker:
         if not _is_near(tracklet.pose, rough):
             tracklet.pose = _settled(grey, rough, rough) or rough
 
-    def _carry_on(
-        self, small: UInt8[np.ndarray, "height width"], grey: UInt8[np.ndarray, "height width"], shrink: float
-    ) -> None:
+    def _carry_on(self, small: Grey, grey: Grey, shrink: float) -> None:
         """Moves each face with the picture, then settles it by alignment."""
         if self._previous is None:
             return
         for tracklet in self._active:
-            moved = _flow_step(self._previous, small, tracklet.pose, shrink)
+            moved = carried(self._previous, small, tracklet.pose, shrink)
             if moved is None:
                 tracklet.misses += 1
                 continue
             settled = _settled(grey, moved, Pose.of(tracklet.seen))
             tracklet.pose = settled or moved
             tracklet.since_look += settled is None
-            if not _is_alike(tracklet.face, tracklet.pose.crop(grey, _FACE_PIXELS)):
+            if not is_alike(tracklet.face, tracklet.pose.crop(grey, FACE_PIXELS)):
                 tracklet.misses += _PATIENCE + 1
 
     def _drop_lost(self) -> None:
@@ -303,41 +306,15 @@ class FaceTracker:
             return mean_score >= _STILL_SCORE
         return tracklet.confirmed and mean_score >= _LEAST_SCORE
 
-    def _emit(
-        self, tracklet: _Tracklet, frame: TimedFrame, grey: UInt8[np.ndarray, "height width"]
-    ) -> TrackedFace:
+    def _emit(self, tracklet: _Tracklet, frame: TimedFrame, grey: Grey) -> TrackedFace:
         pose, now = tracklet.pose, frame.time_seconds
         detected = tracklet.last_hit_seconds == now
-        tracklet.face = pose.crop(grey, _FACE_PIXELS)
+        tracklet.face = pose.crop(grey, FACE_PIXELS)
         crop = pose.crop(grey, CROP_PIXELS)
         tracklet.squares.append((now, pose.x, pose.y, pose.side))
         if detected:
             tracklet.look.add(frame.image, pose, crop)
         return TrackedFace(track_id=tracklet.track_id, time_seconds=now, pose=pose, detected=detected, crop=crop)
-
-
-def _thumbnail(image: Picture) -> Float32[np.ndarray, "18 32 3"]:
-    """The picture in a few CIELAB colours, 0..1."""
-    tiny = cv2.resize(image, (32, 18), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(tiny, cv2.COLOR_RGB2LAB), np.float32) / np.float32(255.0)
-
-
-def is_cut(before: Float32[np.ndarray, "18 32 3"], after: Float32[np.ndarray, "18 32 3"]) -> bool:
-    """Whether two samples show two shots: much of the picture changed, or its colours did.
-
-    [ours] On real clips at 5 frames a second the mean change was at most 0.03 within shots of people and 0.07 and more at cuts.
-    A fast pan counts as a cut; that costs one search, after which each person is known again by looks.
-    """
-    if float(np.abs(after - before).mean()) > _CUT_DIFFERENCE:
-        return True
-    return float(np.minimum(_colour_shares(before), _colour_shares(after)).sum()) < _CUT_COLOURS
-
-
-def _colour_shares(thumbnail: Float32[np.ndarray, "18 32 3"]) -> Float32[np.ndarray, "16 16"]:
-    hues, _, _ = np.histogram2d(
-        thumbnail[..., 1].ravel(), thumbnail[..., 2].ravel(), bins=16, range=[[0.3, 0.7], [0.3, 0.7]]
-    )
-    return (hues / max(1.0, float(hues.sum()))).astype(np.float32)
 
 
 def _with_tiles(found: list[Detection], image: Picture, detector: FaceDetector) -> list[Detection]:
@@ -360,32 +337,13 @@ def _is_clear_of_cut(detection: Detection, start: int, span: int, wide: bool, lo
     return (start == 0 or low >= start) and (start + span >= longest or high <= start + span)
 
 
-def _flow_step(
-    before: UInt8[np.ndarray, "height width"], after: UInt8[np.ndarray, "height width"], pose: Pose, shrink: float
-) -> Pose | None:
-    """The pose carried from one small picture to the next by the median motion of points on the face; None when lost."""
-    reach = 0.28 * pose.side / shrink
-    offsets = np.linspace(-1.0, 1.0, 6)
-    grid_x, grid_y = np.meshgrid(pose.x / shrink + reach * offsets, pose.y / shrink + reach * offsets)
-    points = np.stack([grid_x.ravel(), grid_y.ravel()], axis=1).astype(np.float32)[:, None]
-    window = (15, 15)
-    there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, np.zeros_like(points), winSize=window, maxLevel=3)
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, there, np.zeros_like(points), winSize=window, maxLevel=3)
-    steady = np.hypot(*(back - points)[:, 0].T) < 1.0 + 0.03 * reach
-    good = steady & (found[:, 0] == 1) & (found_back[:, 0] == 1)
-    if int(good.sum()) < 6:
-        return None
-    dx, dy = np.median((there - points)[good, 0], axis=0) * shrink
-    return Pose(x=pose.x + float(dx), y=pose.y + float(dy), side=pose.side, roll=pose.roll)
-
-
 def _is_near(pose: Pose, other: Pose) -> bool:
     """Whether two poses differ by no more than detectors and alignment do on one face."""
     apart = math.hypot(pose.x - other.x, pose.y - other.y) / other.side
     return apart < _NEAR and abs(math.log(pose.side / other.side)) < _NEAR
 
 
-def _settled(grey: UInt8[np.ndarray, "height width"], rough: Pose, seen: Pose) -> Pose | None:
+def _settled(grey: Grey, rough: Pose, seen: Pose) -> Pose | None:
     """The aligned pose; None where the face leaves the picture or the alignment wanders off, as on faces turned away.
 
     It may not leave the place of `rough`, nor the size that the detector last saw.
@@ -394,14 +352,6 @@ def _settled(grey: UInt8[np.ndarray, "height width"], rough: Pose, seen: Pose) -
         return None
     pose = align(grey, rough)
     return pose if _is_near(pose, Pose(x=rough.x, y=rough.y, side=seen.side)) else None
-
-
-def _is_alike(before: UInt8[np.ndarray, "28 28"] | None, after: UInt8[np.ndarray, "28 28"]) -> bool:
-    """Whether two samples of a followed face can be one face: their correlation is above that of a face and another thing."""
-    if before is None:
-        return True
-    a, b = before.astype(np.float32) - before.mean(), after.astype(np.float32) - after.mean()
-    return float((a * b).sum()) > _FACE_REPLACED * math.sqrt(float((a * a).sum() * (b * b).sum()) + 1e-6)
 
 
 def _doubles(tracklets: list[_Tracklet]) -> list[_Tracklet]:

@@ -175,8 +175,8 @@ def _read_folder(path: Path) -> AnswerFile:
 def _npz(path: Path, split: str | None) -> Iterable[Row]:
     from emotrace.labels.pickled import read_npz
 
-    members = {
-        name: value if isinstance(value, dict | list) else value.tolist() for name, value in read_npz(path).items()
+    members: dict[str, Any] = {
+        name: value.tolist() if hasattr(value, "tolist") else value for name, value in read_npz(path).items()
     }
     if {"filenames", "fileitems"} <= members.keys():
         names, items = members["filenames"], members["fileitems"]

@@ -350,7 +350,7 @@ def constant_answers(scorer: SetScorer, truth: Sequence[Any], *, largest: int = 
     """Scores of constant answers on this truth, with 0 for 0/0.
 
     The most frequent truth label; every basic emotion at once; and the best sets of 1 to `largest` truth labels, found
-    greedily on this very truth (an oracle: an upper bound for guessing, not a system).
+    greedily on this very truth (an oracle: an upper bound for guessing, not a system), as long as a label more helps.
     """
     uses = Counter(label for answer in truth for label in set(parse_labels(answer)))
     if not uses:
@@ -402,8 +402,13 @@ def _greedy_labels(scorer: SetScorer, truth: Sequence[Any], labels: list[str], l
 
     answer = np.zeros(candidates.shape[1], np.uint64)
     chosen: list[str] = []
+    highest = -1.0
     for _ in range(min(largest, len(names))):
-        best = int(np.argmax(averages(candidates | answer)))
+        scores = averages(candidates | answer)
+        best = int(np.argmax(scores))
+        if scores[best] <= highest:
+            break
+        highest = float(scores[best])
         chosen.append(names[best])
         answer = answer | candidates[best]
     return tuple(chosen)

@@ -1,22 +1,25 @@
 """The embedded reasoner: naive-Bayes odds over label sets. No language model, no download, no randomness.
 
-[ours] Simple enough to be argued with: every number comes from one row of the cue table. Its rivals buy a margin and something
-to compare with; it must not be cited for a claim about the number of hypotheses. Hydra specification, section 5.
+[ours] Simple enough to be argued with: every number comes from one row of the cue table. Its rivals buy a margin and
+something to compare with; it must not be cited for a claim about the number of hypotheses. Hydra specification,
+section 5.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from emotrace.evidence.observation import EvidenceSheet, Modality, Observation
 from emotrace.hydra.confidence import Calibration, Features, shipped_calibration, sigmoid
 from emotrace.hydra.decide import Decision, choose_word, conflict
-from emotrace.hydra.likelihood import LABEL_PRICE, SHOWN_AFFECTS, STILLNESS, label_sets
+from emotrace.hydra.likelihood import LABEL_PRICE, SHOWN_AFFECTS, STILLNESS, label_sets, membership
 from emotrace.hydra.propose import MAX_CITES, PERSPECTIVES, RIVAL_OVERLAP, Hypothesis, Perspective, cluster_of
 from emotrace.hydra.scoring import MASKING_PRICE, NEUTRAL, TIE, Scores, readings, score, supports
 from emotrace.hydra.trace import Answer
@@ -60,14 +63,14 @@ class EmbeddedReasoner:
     def propose(self, sheet: EvidenceSheet, k: int, held: tuple[Hypothesis, ...] = ()) -> tuple[Hypothesis, ...]:
         """The best set of each perspective, surest first; gaps are filled from the ranking on all evidence."""
         scores = score(sheet)
-        if not scores.columns:
+        if not scores.supported_affects.any():
             return ()
         kept: list[tuple[Perspective, Affects]] = []
         taken = [_affects_of(hypothesis) for hypothesis in held]
-        for perspective, affects in (*_offers(scores), *_ranking(scores)):
+        for perspective, affects, most_overlap in chain(_offers(scores), _ranking(scores)):
             if len(kept) == k:
                 break
-            if all(_overlap(affects, other) < RIVAL_OVERLAP for other in taken):
+            if all(_overlap(affects, other) < most_overlap for other in taken):
                 kept.append((perspective, affects))
                 taken.append(affects)
         numbered = enumerate(kept, start=len(held) + 1)
@@ -104,12 +107,12 @@ class EmbeddedReasoner:
     ) -> Decision:
         """The hypothesis with the best posterior odds, both accounts together; with K = 0 the best of all sets."""
         scores = score(sheet)
-        if not scores.columns or (hypotheses and not any(map(_affects_of, hypotheses))):
+        if not scores.supported_affects.any() or (hypotheses and not any(map(_affects_of, hypotheses))):
             return Decision(
                 winners=(), answers=(), confidence=0.0, basis=self.calibration.basis, margin=0.0, abstain="no_evidence"
             )
         winner = _winner(scores, hypotheses)
-        affects = _by_own_score(scores, _affects_of(winner) if winner else scores.best(scores.total))
+        affects = _by_own_score(scores, _affects_of(winner) if winner else scores.best(scores.supported(scores.total)))
         if winner is None:
             ratios = _account(scores, "other", affects)
             supporting = {id for id, n in scores.column_of.items() if supports(float(ratios[n]))}
@@ -132,8 +135,7 @@ class EmbeddedReasoner:
 def features_of(scores: Scores, affects: Affects) -> Features:
     """What the calibration sees of a decision for `affects`, the first label first."""
     sector = AFFECTS[affects[0]].sector
-    inside = np.array([affect.sector == sector for affect in AFFECTS])
-    elsewhere = [number for number, s in enumerate(label_sets()) if not inside[list(s)].any()]
+    inside, elsewhere = _in_sector(sector)
     own = scores.score(affects)
     return Features(
         margin=own - float(scores.total[elsewhere].max()),
@@ -144,21 +146,35 @@ def features_of(scores: Scores, affects: Affects) -> Features:
     )
 
 
-def _offers(scores: Scores) -> list[tuple[Perspective, Affects]]:
+@cache
+def _in_sector(sector: str) -> tuple[Bool[np.ndarray, " affect"], Bool[np.ndarray, " set"]]:
+    """Which affects belong to a sector, and which label sets have none of them."""
+    inside = np.array([affect.sector == sector for affect in AFFECTS])
+    return inside, (membership() @ inside) == 0.0
+
+
+def _offers(scores: Scores) -> list[tuple[Perspective, Affects, float]]:
     """Each perspective's best set, by its own probability, then in the order of perspectives."""
     offers: list[tuple[float, int, Perspective, Affects]] = []
     for perspective, alpha in PERSPECTIVE_WEIGHTS.items():
         if LEADING[perspective] in scores.present:
-            account = scores.open_under(alpha)
-            offers.append(
-                (_own_share(account, account), PERSPECTIVES.index(perspective), perspective, scores.best(account))
-            )
-    # Masking is offered only where it explains more than openness does: else it is a costlier copy of another offer.
-    hidden = np.where(scores.masked > scores.open + TIE, scores.masked, -np.inf)
+            account = scores.supported(scores.open_under(alpha))
+            offers.append(_offer(perspective, account, account, scores))
+    # Masking is offered only where it explains more than openness does, and then in place of its open copy. [ours]
+    hidden = np.where(scores.masked > scores.open + TIE, scores.supported(scores.masked), -np.inf)
     if np.isfinite(hidden).any():
-        place = PERSPECTIVES.index("masking")
-        offers.append((_own_share(hidden, scores.masked), place, "masking", scores.best(hidden)))
-    return [(perspective, affects) for _, _, perspective, affects in sorted(offers)]
+        masking = _offer("masking", hidden, scores.supported(scores.masked), scores)
+        offers = [offer for offer in offers if offer[-1] != masking[-1]] + [masking]
+    return [(perspective, affects, RIVAL_OVERLAP) for _, _, perspective, affects in sorted(offers)]
+
+
+def _offer(
+    perspective: Perspective,
+    account: Float64[np.ndarray, " set"],
+    among: Float64[np.ndarray, " set"],
+    scores: Scores,
+) -> tuple[float, int, Perspective, Affects]:
+    return _own_share(account, among), PERSPECTIVES.index(perspective), perspective, scores.best(account)
 
 
 def _own_share(account: Float64[np.ndarray, " set"], among: Float64[np.ndarray, " set"]) -> float:
@@ -166,9 +182,15 @@ def _own_share(account: Float64[np.ndarray, " set"], among: Float64[np.ndarray, 
     return round(float(np.log(np.exp(among - account.max()).sum())), 8)
 
 
-def _ranking(scores: Scores) -> list[tuple[Perspective, Affects]]:
-    order = np.argsort(-np.round(scores.total, 8), kind="stable")
-    return [("other", label_sets()[number]) for number in order]
+def _ranking(scores: Scores) -> Iterator[tuple[Perspective, Affects, float]]:
+    """All sets, best first: supported ones, then any, and none that shares an affect with another hypothesis.
+
+    A set that only adds labels to a better one would be no rival to read. [ours]
+    """
+    for account in (scores.supported(scores.total), scores.total):
+        for number in np.argsort(-np.round(account, 8), kind="stable"):
+            if np.isfinite(account[number]):
+                yield "other", label_sets()[number], TIE
 
 
 def _hypothesis(scores: Scores, number: int, perspective: Perspective, affects: Affects) -> Hypothesis:
@@ -179,7 +201,7 @@ def _hypothesis(scores: Scores, number: int, perspective: Perspective, affects: 
     cites = [id for n in best for id in scores.columns[n].ids[:1]]
     themes = [scores.table.table.themes[AFFECT_NAMES[a]] for a in affects[:2]]
     story = _OPENING[perspective] + ", and ".join(themes)
-    if perspective == "masking" and (shown := scores.accounts(affects)[2]) is not None:
+    if perspective == "masking" and (shown := scores.shown_over(affects)) is not None:
         story += f"; {SHOWN_AFFECTS[shown]} is put on over it"
     return Hypothesis(
         number=number,
@@ -194,8 +216,8 @@ def _account(scores: Scores, perspective: Perspective, affects: Affects) -> Floa
     """ρ of every column under a hypothesis, masked by the affect that fits best where it says so."""
     if not affects:
         return np.ones(len(scores.columns))
-    shown = scores.accounts(affects)[2] if perspective == "masking" else None
-    return scores.ratios[:, list(affects)].mean(axis=1) if shown is None else scores.masked_ratios(affects, shown)
+    shown = scores.shown_over(affects) if perspective == "masking" else None
+    return scores.open_ratios(affects) if shown is None else scores.masked_ratios(affects, shown)
 
 
 def _mark(scores: Scores, number: int, affects: Affects, ratio: float) -> Mark:

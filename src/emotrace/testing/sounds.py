@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float64
 
 from emotrace.evidence.voice_signals import VoiceMeter, VoiceSeries
 from emotrace.media.audio import Waveform
@@ -15,6 +16,7 @@ VOWELS = {"a": (730, 1090, 2440), "i": (270, 2290, 3010), "u": (300, 870, 2240),
 
 
 def blocks(samples: np.ndarray, *, block_samples: int = RATE, start_seconds: float = 0.0) -> Iterator[Waveform]:
+    """The sound in consecutive blocks, as an `AudioReader` would give it."""
     for first in range(0, len(samples), block_samples):
         part = np.ascontiguousarray(samples[first : first + block_samples], np.float32)
         start = start_seconds + first / RATE
@@ -22,6 +24,7 @@ def blocks(samples: np.ndarray, *, block_samples: int = RATE, start_seconds: flo
 
 
 def measure(samples: np.ndarray, *, block_samples: int = 10 * RATE, start_seconds: float = 0.0) -> VoiceSeries:
+    """What a `VoiceMeter` makes of the sound."""
     meter = VoiceMeter()
     for block in blocks(samples, block_samples=block_samples, start_seconds=start_seconds):
         meter.feed(block)
@@ -30,7 +33,7 @@ def measure(samples: np.ndarray, *, block_samples: int = 10 * RATE, start_second
 
 def voice(
     pitch_hz: float | np.ndarray, seconds: float = 1.0, *, vowel: str = "a", tilt_db: float = -12.0
-) -> np.ndarray:
+) -> Float64[np.ndarray, " time"]:
     """Harmonics of a glottal source, falling by `tilt_db` per octave, shaped by three formants; peak 0.5."""
     samples = round(seconds * RATE)
     pitch = np.broadcast_to(np.asarray(pitch_hz, float), (samples,))
@@ -41,10 +44,10 @@ def voice(
         gain = sum(1.0 / (1.0 + ((hz - formant) / (60 + formant / 25)) ** 2) for formant in VOWELS[vowel]) + 0.02
         gain = gain * 10 ** (tilt_db * np.log2(harmonic) / 20) * harmonic * (hz < 5000)  # lips: +6 dB per octave
         sound += gain * np.sin(harmonic * phase)
-    return 0.5 * sound / np.abs(sound).max()
+    return np.asarray(0.5 * sound / np.abs(sound).max())
 
 
-def pulses(periods: np.ndarray, heights: np.ndarray, *, decay_hz: float = 400.0) -> np.ndarray:
+def pulses(periods: np.ndarray, heights: np.ndarray, *, decay_hz: float = 400.0) -> Float64[np.ndarray, " time"]:
     """Pulses at exactly known distances (in samples, fractions allowed), each ringing at 700 Hz."""
     at = np.cumsum(periods)
     time = np.arange(int(at[-1] + periods[-1]))
@@ -53,12 +56,12 @@ def pulses(periods: np.ndarray, heights: np.ndarray, *, decay_hz: float = 400.0)
         since = (time - moment) / RATE
         ring = np.exp(-2 * np.pi * decay_hz * np.maximum(since, 0.0)) * np.sin(2 * np.pi * 700 * since)
         sound += height * np.where(since >= 0, ring, 0.0)
-    return 0.4 * sound / np.abs(sound).max()
+    return np.asarray(0.4 * sound / np.abs(sound).max())
 
 
 def talk(
     seconds: float, *, seed: int = 0, base_hz: float = 120.0, syllables_per_second: float = 4.5, movement: float = 1.0
-) -> np.ndarray:
+) -> Float64[np.ndarray, " time"]:
     """Syllables of fricative and vowel with falling phrases and pauses: like speech in rhythm, pitch and spectrum."""
     rng = np.random.default_rng(seed)
     pieces: list[np.ndarray] = []
@@ -82,41 +85,46 @@ def talk(
     return sound + rng.normal(0, 0.0005, len(sound))
 
 
-def with_noise(sound: np.ndarray, snr_db: float, *, seed: int = 1) -> np.ndarray:
+def with_noise(sound: np.ndarray, snr_db: float, *, seed: int = 1) -> Float64[np.ndarray, " time"]:
+    """The sound with white noise at a signal-to-noise ratio."""
     noise = np.random.default_rng(seed).normal(0, 1, len(sound))
-    return sound + noise * np.sqrt(np.mean(sound**2)) * 10 ** (-snr_db / 20)
+    return np.asarray(sound + noise * np.sqrt(np.mean(sound**2)) * 10 ** (-snr_db / 20))
 
 
-def noise(seconds: float, *, level: float = 0.1, seed: int = 2, pink: bool = False) -> np.ndarray:
+def noise(seconds: float, *, level: float = 0.1, seed: int = 2, pink: bool = False) -> Float64[np.ndarray, " time"]:
+    """White or pink noise of a standard deviation."""
     white = np.random.default_rng(seed).normal(0, 1, round(seconds * RATE))
     if pink:
         spectrum = np.fft.rfft(white)
         white = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 10.0)), len(white))
-    return level * white / white.std()
+    return np.asarray(level * white / white.std())
 
 
-def note(hz: float, seconds: float, *, harmonics: int = 8, decay: float = 0.0, vibrato: float = 0.0) -> np.ndarray:
+def note(
+    hz: float, seconds: float, *, harmonics: int = 8, decay: float = 0.0, vibrato: float = 0.0
+) -> Float64[np.ndarray, " time"]:
+    """One note of an instrument: harmonics falling as 1/k, with decay (per second) and vibrato (semitones)."""
     time = np.arange(round(seconds * RATE)) / RATE
     bend = vibrato / 12 * np.log(2) * np.sin(2 * np.pi * 5.5 * time)
     phase = 2 * np.pi * np.cumsum(hz * np.exp(bend)) / RATE
     sound = sum(np.sin(k * phase) / k for k in range(1, harmonics + 1) if k * hz < 7500)
     edge = np.minimum(1.0, np.minimum(time / 0.01, (time[-1] - time) / 0.02))
-    return 0.2 * sound * np.exp(-decay * time) * edge
+    return np.asarray(0.2 * sound * np.exp(-decay * time) * edge)
 
 
 def _midi(number: float) -> float:
     return 440.0 * 2 ** ((number - 69) / 12)
 
 
-def music(kind: str, seconds: float, *, seed: int = 3) -> np.ndarray:
-    """chords, arpeggio, melody (a plucked string), vibrato (a bowed one), drums, or band (all of it)."""
+def music(kind: str, seconds: float, *, seed: int = 3) -> Float64[np.ndarray, " time"]:
+    """chords, arpeggio, melody (a plucked string), vibrato (a bowed one), or drums."""
     rng = np.random.default_rng(seed)
     scale = np.array([0, 2, 4, 5, 7, 9, 11])
     parts: list[np.ndarray] = []
     while sum(map(len, parts)) < seconds * RATE:
         root = 48 + int(rng.choice([0, 5, 7, 9]))
         if kind == "chords":
-            parts.append(sum(note(_midi(root + step), 0.8, decay=1.5) for step in (0, 4, 7, 12)) / 2)
+            parts.append(np.sum([note(_midi(root + step), 0.8, decay=1.5) for step in (0, 4, 7, 12)], axis=0) / 2)
         elif kind == "arpeggio":
             parts += [note(_midi(root + step), 0.16, decay=6.0) for step in (0, 4, 7, 12, 7)]
         elif kind == "melody":
@@ -133,6 +141,7 @@ def music(kind: str, seconds: float, *, seed: int = 3) -> np.ndarray:
     return np.concatenate(parts)[: round(seconds * RATE)]
 
 
-def band(seconds: float, *, seed: int = 4) -> np.ndarray:
+def band(seconds: float, *, seed: int = 4) -> Float64[np.ndarray, " time"]:
+    """Chords, melody and drums together."""
     kinds = ("chords", "melody", "drums")
-    return sum(music(kind, seconds, seed=seed + index) for index, kind in enumerate(kinds)) / 2
+    return np.asarray(np.sum([music(kind, seconds, seed=seed + i) for i, kind in enumerate(kinds)], axis=0) / 2)

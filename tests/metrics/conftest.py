@@ -1,0 +1,43 @@
+"""Label tables for tests: a small set of our own in every format, and the official ones where the user has a copy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from emotrace.labels.official_tables import ENVIRONMENT_VARIABLE, WheelTables
+
+OFFICIAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "ovmer_tables"
+
+
+@pytest.fixture(scope="session")
+def official_folder() -> Path:
+    """The user's copy of the official tables, from the environment or beside the repository."""
+    folder = Path(os.environ.get(ENVIRONMENT_VARIABLE) or OFFICIAL)
+    if not folder.is_dir():
+        pytest.skip(f"needs a copy of the official wheel tables in {ENVIRONMENT_VARIABLE}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_tables() -> WheelTables:
+    """Five invented wheels over a dozen words: enough for ties, drops, ambiguous forms and words on some wheels only."""
+    sectors = {"joy": ["glad", "merry"], "gloom": ["sad", "blue"], "alarm": ["scared", "tense"]}
+    wheels: dict[str, dict[str, str]] = {}
+    for k in range(1, 6):
+        kept = {sector: words[: 2 if k % 2 else 1] for sector, words in sectors.items() if (k, sector) != (5, "alarm")}
+        wheels[f"W{k}-L1"] = {word: sector for sector, words in kept.items() for word in (sector, *words)}
+        wheels[f"W{k}-L2"] = {word: word for words in kept.values() for word in words} | {
+            sector: min(words) for sector, words in kept.items()
+        }
+    synonyms = {word: (word,) for words in sectors.values() for word in words}
+    synonyms |= {"happy": ("glad", "merry"), "low": ("blue", "sad"), "afraid": ("scared",), "mixed": ("blue", "glad")}
+    forms = {word: (word,) for word in synonyms} | {
+        "happily": ("happy",),
+        "lowly": ("low", "mixed"),
+        "fearful": ("afraid",),
+        "neutral": ("neutral",),
+    }
+    return WheelTables(forms=forms, synonyms=synonyms, wheels=wheels)
