@@ -23,8 +23,9 @@ from emotrace._version import __version__
 from emotrace.datasets.findings import VerifyReport
 from emotrace.datasets.verify import verify
 from emotrace.files import write_atomically
+from emotrace.testing.faults import FOUND_BY, faults_of, plant
 from emotrace.testing.layouts import LAYOUTS, Layout
-from emotrace.testing.miniature import FOUND_BY, faults_of, plant, write
+from emotrace.testing.miniature import write
 
 
 @dataclass(frozen=True, kw_only=True)

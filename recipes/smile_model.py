@@ -29,13 +29,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from emotrace.media import align as aligning
-from emotrace.media.align import FIT_PIXELS, Pose, gradient_histograms
+from emotrace.evidence.smile import EYE_ROWS, MOUTH_ROWS
+from emotrace.media.align import FIT_PIXELS, LARGEST_STEP, Pose, Weights, align, gradient_histograms
 from emotrace.media.faces import EYE_DISTANCE, EYE_LINE
 
 SEED = 20250719
-MOUTH_ROWS, EYE_ROWS = slice(3, 7), slice(0, 4)
 VIEWS_ALIGN, VIEWS_SMILE = 40, 40
+PENALTY = 2e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +171,7 @@ def train_align(portraits: list[Portrait], rng: np.random.Generator) -> tuple[np
         weight, bias = ridge(features, targets.astype(np.float32), 3e-3)
         weights.append(weight.astype(np.float16))
         biases.append(bias)
-        steps = np.clip(features @ weight + bias, -aligning.LARGEST_STEP, aligning.LARGEST_STEP)
+        steps = np.clip(features @ weight + bias, -LARGEST_STEP, LARGEST_STEP)
         starts = [start.step(*step.tolist()) for start, step in zip(starts, steps, strict=True)]
     return np.stack(weights), np.stack(biases)
 
@@ -182,7 +182,7 @@ def hog(picture: np.ndarray, pose: Pose) -> np.ndarray:
 
 
 def aligned_features(
-    portraits: list[Portrait], views: int, rng: np.random.Generator
+    portraits: list[Portrait], views: int, weights: Weights, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Gradient histograms of crops that the shipped alignment made, with label, person and size in pixels."""
     rows, labels, persons, sizes = [], [], [], []
@@ -191,7 +191,7 @@ def aligned_features(
             painted = portrait.lips is not None and view % 2 == 1
             grey = with_open_mouth(portrait, rng) if painted else portrait.grey
             picture, pose = spoiled(grey, portrait.pose, rng)
-            pose = aligning.align(picture, rough(pose, rng, 1.0))
+            pose = align(picture, rough(pose, rng, 1.0), weights=weights)
             rows.append(gradient_histograms(pose.crop(picture, FIT_PIXELS)))
             labels.append(float(portrait.smiling))
             persons.append(portrait.person)
@@ -251,7 +251,7 @@ def save(path: Path, **arrays: np.ndarray) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def report_align(portraits: list[Portrait], rng: np.random.Generator) -> None:
+def report_align(portraits: list[Portrait], weights: Weights, rng: np.random.Generator) -> None:
     """Prints how far squares are off, before and after alignment."""
     before, after, persons = [], [], []
     for portrait in portraits:
@@ -259,7 +259,7 @@ def report_align(portraits: list[Portrait], rng: np.random.Generator) -> None:
             picture, pose = spoiled(portrait.grey, portrait.pose, rng)
             start = rough(pose, rng, 1.0)
             before.append(np.abs(step_between(start, pose)))
-            after.append(np.abs(step_between(aligning.align(picture, start), pose)))
+            after.append(np.abs(step_between(align(picture, start, weights=weights), pose)))
             persons.append(portrait.person)
     persons = np.array(persons)
     for name, errors in (("rough square", np.array(before)), ("aligned", np.array(after))):
@@ -284,6 +284,16 @@ def report_smile(name: str, scores: np.ndarray, labels: np.ndarray, persons: np.
         print(f"  side {low}-{high} px: accuracy {right[inside].mean():.3f} of {inside.sum()}")
 
 
+def report_control(name: str, rows: tuple[np.ndarray, np.ndarray, np.ndarray], score, dev_labels: np.ndarray) -> None:
+    """Prints what training on labels swapped within a random half of the people gives: chance, if all is well."""
+    rng, (x, labels, persons) = np.random.default_rng(SEED), rows
+    areas = []
+    for _ in range(8):
+        swapped = np.isin(persons, [person for person in np.unique(persons) if rng.random() < 0.5])
+        areas.append(area(dev_labels, score(logistic(x[::2], np.where(swapped, 1 - labels, labels)[::2], PENALTY))))
+    print(f"{name} control, labels swapped: mean ROC area {np.mean(areas):.3f}, {min(areas):.3f} to {max(areas):.3f}")
+
+
 def main() -> None:
     """Trains, reports, writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -297,23 +307,20 @@ def main() -> None:
     train, dev = ([p for p in portraits if p.split == split] for split in ("train", "dev"))
 
     weight, bias = train_align(train, rng)
-    aligning._weights = lambda: (weight.astype(np.float32), bias)
-    report_align(dev, rng)
+    weights = (weight.astype(np.float32), bias)
+    report_align(dev, weights, rng)
 
-    features, labels, persons, _ = aligned_features(train, VIEWS_SMILE, rng)
-    dev_features, dev_labels, dev_persons, dev_sizes = aligned_features(dev, VIEWS_SMILE, rng)
+    features, labels, persons, _ = aligned_features(train, VIEWS_SMILE, weights, rng)
+    dev_features, dev_labels, dev_persons, dev_sizes = aligned_features(dev, VIEWS_SMILE, weights, rng)
     mean = features.mean(0).astype(np.float16)
     print("align.npz", save(options.out / "align.npz", weight=weight, bias=bias, mean=mean))
     heads = {}
     for name, part in (("mouth", MOUTH_ROWS), ("eyes", EYE_ROWS)):
         x, dev_x = (f[:, part].reshape(len(f), -1) for f in (features, dev_features))
-        heads[name] = calibrated(x, labels, persons, 2e-3)
+        heads[name] = calibrated(x, labels, persons, PENALTY)
         score = lambda w, x=dev_x: 1.0 / (1.0 + np.exp(-(x @ w[:-1] + w[-1])))  # noqa: E731
         report_smile(name, score(heads[name]), dev_labels, dev_persons, dev_sizes)
-        swapped = {person: rng.random() < 0.5 for person in np.unique(persons)}
-        shuffled = np.array([1 - y if swapped[p] else y for y, p in zip(labels, persons, strict=True)])
-        control = score(calibrated(x, shuffled, persons, 2e-3))
-        print(f"{name} dev ROC area with each person's labels swapped at random: {area(dev_labels, control):.3f}")
+        report_control(name, (x, labels, persons), score, dev_labels)
     print("smile.npz", save(options.out / "smile.npz", **{k: w.astype(np.float16) for k, w in heads.items()}))
 
 

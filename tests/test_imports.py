@@ -85,8 +85,10 @@ def test_imports_point_one_way(module: str) -> None:
 
 
 def test_no_two_modules_import_each_other() -> None:
+    # A module's own package is loaded before it in any case: that is no edge.
     edges = {
-        module: {name for name in names if name in MODULES and name != module} for module, names in MODULES.items()
+        module: {name for name in names if name in MODULES and name != module and not module.startswith(f"{name}.")}
+        for module, names in MODULES.items()
     }
     state: dict[str, str] = {}
 

@@ -56,22 +56,22 @@ REGISTRY: Final[dict[str, Weights]] = {
             bytes=229_738,
             licence="MIT",
             origin="Shiqi Yu, OpenCV Zoo commit 47534e27c985 (trained on WIDER FACE)",
-            url="https://media.githubusercontent.com/media/opencv/opencv_zoo/47534e27c985/models/face_detection_yunet/"
-            "face_detection_yunet_2026may.onnx",
+            url="https://media.githubusercontent.com/media/opencv/opencv_zoo/"
+            "47534e27c9851bb1128ccc0102f1145e27f23f98/models/face_detection_yunet/face_detection_yunet_2026may.onnx",
         ),
         Weights(
             name="align",
             file="align.npz",
-            sha256="1485a4097223ccf055b75c3062b50d587550f6c7f02b6a0ec220f956fbfe7bc9",
-            bytes=29_989,
+            sha256="d7bb818b4822101c28109a96b61f6fc614b67d253672731a5b1d77fcb28326c5",
+            bytes=30_008,
             licence="Apache-2.0 (trained on CC BY 4.0 photographs)",
             origin="emotrace, recipes/smile_model.py (Face Research Lab London Set, DeBruine & Jones 2017)",
         ),
         Weights(
             name="smile",
             file="smile.npz",
-            sha256="025764206f8f56bbebfe8e8660bbccb3ac77678e13d7d5a038432a4e524721a3",
-            bytes=4_238,
+            sha256="93df6f126e114e33d264e48809996e7a22cabcd73393e2eda8c377c363b14990",
+            bytes=4_242,
             licence="Apache-2.0 (trained on CC BY 4.0 photographs)",
             origin="emotrace, recipes/smile_model.py (Face Research Lab London Set, DeBruine & Jones 2017)",
         ),
@@ -113,6 +113,12 @@ def resolve(name: str) -> Path:
     entry = weights(name)
     folder = Path(str(files("emotrace") / "assets")) if entry.shipped else cache_folder()
     return verify(folder / entry.file, name=name)
+
+
+def is_here(name: str) -> bool:
+    """Whether the weights are shipped or were pulled; says nothing about whether they are intact."""
+    entry = weights(name)
+    return entry.shipped or (cache_folder() / entry.file).is_file()
 
 
 def verify(path: str | Path, *, name: str) -> Path:

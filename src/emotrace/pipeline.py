@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emotrace.evidence.segments import segment, unplaced
+from emotrace.evidence.observation import SegmentKind
+from emotrace.evidence.segments import segment
 from emotrace.evidence.sheets import Witness, sheet_of
 from emotrace.evidence.voice_activity import speech_turns
 from emotrace.evidence.witnesses import hear_voice, watch_faces, witnesses
@@ -17,12 +18,12 @@ from emotrace.hydra.protocol import run as reason
 from emotrace.hydra.reasoner import Reasoner
 from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
 from emotrace.media.clip import MAX_DURATION_SECONDS, Clip
-from emotrace.media.faces import DetectorName
+from emotrace.media.faces import YuNetDetector
 from emotrace.media.faces import detector as build_detector
 from emotrace.progress import Watch
 from emotrace.provenance import Recording, provenance
 from emotrace.purpose import check_purpose
-from emotrace.results import Analysis, Person, Segment, SegmentKind
+from emotrace.results import Analysis, Person, Segment
 from emotrace.span import Span
 
 
@@ -36,7 +37,7 @@ def analyze(
     reasoner: Reasoner | None = None,
     k: int = 2,
     rate_hz: float = 5.0,
-    detector: DetectorName = "opencv",
+    detector: str = "auto",
     detector_model: str | Path | None = None,
     max_duration_seconds: float = MAX_DURATION_SECONDS,
     use_video: bool = True,
@@ -55,7 +56,8 @@ def analyze(
         reasoner: Who weighs the evidence; the embedded reasoner by default.
         k: Number of rival readings that are proposed, 0..4.
         rate_hz: Pictures looked at per second.
-        detector: `opencv` (needs nothing) or `yunet` (weights from `emotrace pull yunet`, or `detector_model`).
+        detector: `opencv` (needs nothing), `yunet` (weights from `emotrace pull yunet`, or `detector_model`), or
+            `auto`: yunet if its weights are there, else opencv; the provenance says which it was.
         detector_model: A weights file for the detector.
         max_duration_seconds: Longer files are refused.
         use_video: Whether to look at the picture.
@@ -89,10 +91,10 @@ def analyze(
     voice = hear_voice(recording.sound, total_seconds=clip.span.end_seconds, watch=watch)
     whole, turns = recording.span, () if voice is None else speech_turns(voice)
     stretches = segment(whole, clip.transcript, turns)
-    people = witnesses(faces, voice, turns, stretches, unplaced(whole, clip.transcript))
+    people = witnesses(faces, voice, turns, stretches, clip.transcript)
 
     def judge(witness: Witness, span: Span, kind: SegmentKind, text: str | None) -> Segment:
-        sheet = sheet_of(witness, span, clip_id=clip.sha256, absent=clip.missing)
+        sheet = sheet_of(witness, span, clip_id=clip.sha256, absent=recording.absent)
         return Segment(span=span, kind=kind, text=text, sheet=sheet, verdict=reason(sheet, mind, k=k, abstain=abstain))
 
     persons = []
@@ -127,7 +129,7 @@ def analyze(
                 "reasoner": mind.name,
                 "k": k,
                 "rate_hz": rate_hz,
-                "detector": detector,
+                "detector": "yunet" if isinstance(faces_by, YuNetDetector) else "opencv",
                 "max_duration_seconds": max_duration_seconds,
                 "use_video": use_video,
                 "use_audio": use_audio,

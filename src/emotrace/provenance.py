@@ -46,6 +46,7 @@ class Recording:
         self.clip = clip
         self.pictures = clip.frames() if clip.has_video else None
         self.sound = clip.audio() if clip.has_audio else None
+        self.absent: dict[Modality, MissingReason] = {part: why for part, why in clip.missing.items()}
 
     @property
     def span(self) -> Span:
@@ -86,7 +87,7 @@ class Recording:
 
     def missing(self, people: Sequence[Witness]) -> dict[Modality, MissingReason]:
         """What the whole clip lacks: not recorded, switched off, or there but without a face or a voice in it."""
-        missing: dict[Modality, MissingReason] = dict(self.clip.missing)
+        missing = dict(self.absent)
         if not any(witness.track is not None for witness in people):
             missing.setdefault("visual", "not_found")
         if not any(witness.voice is not None for witness in people):

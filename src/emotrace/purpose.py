@@ -7,7 +7,7 @@ makes the person at the keyboard say what it is. See `docs/responsible-use.md`.
 
 from __future__ import annotations
 
-from typing import cast, get_args
+from typing import get_args
 
 from emotrace.errors import PurposeRefused, UsageError
 from emotrace.results import Purpose
@@ -34,4 +34,4 @@ def check_purpose(purpose: str) -> Purpose:
         raise UsageError(
             f"unknown purpose {purpose!r}", where="--purpose", todo=f"Choose one of: {', '.join(PURPOSES)}"
         )
-    return cast(Purpose, name)
+    return name

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emotrace.errors import UnreadableResult
-from emotrace.evidence.observation import EvidenceSheet, MissingReason, Modality
+from emotrace.evidence.observation import EvidenceSheet, MissingReason, Modality, SegmentKind
 from emotrace.hydra.propose import Hypothesis
 from emotrace.hydra.verify import Verification
 from emotrace.span import Span
@@ -28,7 +28,6 @@ ABSTAIN_REASONS: dict[AbstainCode, str] = {
     "low_margin": "no reading stands out from its rivals",
     "modalities_disagree": "face, voice and words point to different emotions",
 }
-SegmentKind = Literal["utterance", "speech", "window", "whole"]
 Purpose = Literal["unspecified", "research", "medical", "safety", "accessibility", "media", "personal", "development"]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -96,7 +95,6 @@ class Segment(Record):
 
     span: Span
     kind: SegmentKind
-    """`utterance` of the transcript, `speech` turn by ear, fixed `window`, or the `whole` clip."""
     text: str | None
     sheet: EvidenceSheet
     verdict: Verdict

@@ -9,7 +9,8 @@ from typer.testing import CliRunner, Result
 
 from emotrace.cli.verify import verify
 from emotrace.errors import CorpusNotFound, ExitCode, UnknownChoice, UsageError
-from emotrace.testing.miniature import layout_of, plant, write
+from emotrace.testing.faults import plant
+from emotrace.testing.miniature import layout_of, write
 
 app = typer.Typer()
 app.command()(verify)

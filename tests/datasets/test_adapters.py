@@ -19,8 +19,9 @@ from emotrace.errors import (
     UnreadableTable,
 )
 from emotrace.span import Span
+from emotrace.testing.faults import plant
 from emotrace.testing.layouts import LAYOUTS, Layout
-from emotrace.testing.miniature import layout_of, plant, write, write_clip
+from emotrace.testing.miniature import layout_of, write, write_clip
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.title)

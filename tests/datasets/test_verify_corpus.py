@@ -5,6 +5,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from emotrace.datasets.corpora import CORPORA, open_corpus
@@ -13,8 +15,9 @@ from emotrace.datasets.leaks import older_test
 from emotrace.datasets.media_checks import Limits
 from emotrace.datasets.verify import CHECKS, verify
 from emotrace.errors import CorpusNotFound, UnknownChoice, UnknownLabel, UnreadableTable
+from emotrace.testing.faults import FOUND_BY, faults_of, plant
 from emotrace.testing.layouts import LAYOUTS, Layout
-from emotrace.testing.miniature import FOUND_BY, faults_of, layout_of, plant, write
+from emotrace.testing.miniature import layout_of, write
 
 BY_TITLE = {layout.title: layout for layout in LAYOUTS}
 
@@ -165,6 +168,38 @@ def test_only_a_sample_is_opened_and_the_report_says_how_many(folder: Path) -> N
         if finding.check == "unreadable"
     )
     assert two.text == "every clip decodes (2 clips opened)"
+
+
+def test_real_damaged_clips_are_told_from_sound_ones(shared_media: Path, folder: Path) -> None:
+    clips = [path for path in shared_media.rglob("*") if path.is_file() and path.name != "audio_only.m4a"]
+    (folder / "any").mkdir()
+    for path in clips:
+        (folder / "any" / path.name).symlink_to(path)
+    report = verify(open_corpus("generic", folder), expect="none", limits=Limits(sample=None))
+    found = {finding.check: finding for finding in report.findings}
+    broken = {example.split(":")[0] for example in found["unreadable"].examples}
+    assert broken == {"any/not_a_video", "any/truncated", "any/truncated_index_first"}
+    assert found["missing"].examples == ("any/empty (all)",)
+    assert {finding.check for finding in report.faults} == {"unreadable", "missing"}
+
+
+def test_a_clip_that_ends_before_its_header_says_is_cut_off(folder: Path) -> None:
+    (folder / "any").mkdir()
+    path = folder / "any" / "clip.mp4"
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        random = np.random.default_rng(0)
+        for _ in range(50):
+            noise = random.integers(0, 255, (64, 64, 3), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+        container.mux(stream.encode())
+    assert verify(open_corpus("generic", folder), expect="none").clean
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    (fault,) = verify(open_corpus("generic", folder), expect="none").faults
+    assert fault.check == "unreadable"
+    assert "of 2.00 s" in fault.examples[0]
 
 
 def test_a_hostile_pickle_is_refused_and_nothing_of_it_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,13 +88,13 @@ def test_intervals_of_a_set_score_cover_the_truth(small_tables) -> None:
     generator = np.random.default_rng(6)
 
     def draw(clips: int) -> tuple[list[list[str]], list[list[str]]]:
-        truth = [list(generator.choice(words, 2)) for _ in range(clips)]
-        return truth, [[each[0], str(generator.choice(words))] for each in truth]
+        drawn = generator.choice(words, (clips, 3)).tolist()
+        return [row[:2] for row in drawn], [row[1:] for row in drawn]
 
     true_value = scorer.score(*draw(100_000)).average
     covered = 0
     for _ in range(SETS):
-        interval = bootstrap(scorer.score(*draw(150)).summed(), rounds=400)
+        interval = bootstrap(scorer.score(*draw(200)).summed(), rounds=400)
         covered += interval.low <= true_value <= interval.high
     assert 0.92 <= covered / SETS <= 0.98
 

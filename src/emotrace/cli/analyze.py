@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -43,7 +43,8 @@ def analyze(
     k: Annotated[int, typer.Option("-k", min=0, max=4, help="Rival readings that are proposed and verified.")] = 2,
     rate: Annotated[float, typer.Option(min=0.1, max=60.0, help="Pictures looked at per second.")] = 5.0,
     detector: Annotated[
-        str, typer.Option(help="Face detector: opencv (needs nothing) or yunet (see `emotrace pull`).")
+        Literal["opencv", "yunet"],
+        typer.Option(help="Face detector: opencv (needs nothing) or yunet (see `emotrace pull`)."),
     ] = "opencv",
     detector_model: Annotated[
         Path | None, typer.Option(help="Weights of the detector, if not pulled.", show_default=False)

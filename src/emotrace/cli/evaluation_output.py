@@ -242,7 +242,8 @@ th { background: #f3f3f3; text-align: left; } .note { border-left: 4px solid #c8
 {% for row in scores %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table>
 {% if baselines %}<table><tr><th>answer without looking</th><th>{{ report.main }}</th></tr>
 {% for row in baselines %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table>{% endif %}
-{% if report.difference %}<p>A - B in {{ report.difference.score }}: {{ report.difference.value }} ({{ report.difference.low }} .. {{ report.difference.high }}),
+{% if report.difference %}<p>A - B in {{ report.difference.score }}: {{ report.difference.value }}
+({{ report.difference.low }} .. {{ report.difference.high }}),
 permutation p = {{ report.difference.p_permutation }}.</p>
 {% endif %}
 <p>{{ report.clips.truth }} clips, {{ report.clips.missing }} without an answer,

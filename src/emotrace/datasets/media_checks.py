@@ -1,7 +1,7 @@
 """What needs the media: clips that are missing, short or unreadable, frames that are out of order, clips that repeat.
 
 Every file is looked at, but only a sample is opened: evenly spaced over each split, so that the same clips are opened
-each time. Opening is bounded: one decoded frame per file, three files per folder of frames.
+each time. Opening is bounded: one decoded frame and some thousand packets per file, three files per folder of frames.
 """
 
 from __future__ import annotations
@@ -10,16 +10,23 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emotrace.datasets.corpus import Corpus, Record
-from emotrace.datasets.example import frame_number, frame_paths, kind_of
+from emotrace.datasets.example import frame_names, frame_number, frame_paths, kind_of
 from emotrace.datasets.findings import Finding, by_split, found, skipped
 from emotrace.datasets.list_checks import fold_of
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 LFS_POINTER = b"version https://git-lfs"
 OPEN_SECONDS = 10.0
 """How long a single file may keep the reader waiting."""
 MAX_PACKETS = 4096
+"""How far a file is read, undecoded, to see whether it ends before its header says."""
+CUT_SHARE = 0.8
+"""A track that holds less than this share of what its header promises was cut off."""
 FEW_FRAMES = 16
 """What the field's models sample from a clip; fewer is worth a note."""
 
@@ -64,13 +71,12 @@ def look_at(media: Path) -> Seen:
     """Looks at one clip."""
     if kind_of(media) != "frames":
         return Seen(size=(media.stat().st_size,) if media.is_file() else ())
-    frames = frame_paths(media) if media.is_dir() else []
-    if not frames:
+    names = frame_names(media) if media.is_dir() else []
+    if not names:
         return Seen(size=())
-    names = [path.name for path in frames]
     numbers = sorted({number for number in map(frame_number, names) if number >= 0})
     return Seen(
-        size=(len(frames), frames[0].stat().st_size),
+        size=(len(names), (media / names[0]).stat().st_size),
         sorts_as_text=sorted(names) == names,
         holes=numbers[-1] - numbers[0] + 1 - len(numbers) if numbers else 0,
     )
@@ -228,21 +234,29 @@ def _probe_file(path: Path, min_seconds: float) -> tuple[str | None, str | None]
             return "a Git LFS pointer, not the clip: fetch it with `git lfs pull`", None
     try:
         with av.open(str(path), timeout=OPEN_SECONDS) as container:
-            stream_index = next((each.index for each in container.streams if each.type in ("video", "audio")), None)
-            if stream_index is None:
+            track = next((each for each in container.streams if each.type in ("video", "audio")), None)
+            if track is None:
                 return "it has neither picture nor sound", None
-            first, last, seconds, decoded = float("inf"), 0.0, 0.0, False
-            for count, packet in enumerate(container.demux(stream_index)):
-                if not decoded:
-                    decoded = bool(packet.decode())
-                if packet.pts is not None and packet.time_base is not None:
-                    first = min(first, float(packet.pts * packet.time_base))
-                    last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-                    seconds = last - first
-                if count >= MAX_PACKETS or (decoded and seconds >= min_seconds):
-                    break
+            decoded, seconds, whole = _play(container, track.index)
+            promised = float(track.duration * track.time_base) if track.duration and track.time_base else 0.0
     except (av.FFmpegError, OSError, ValueError) as error:
         return f"not media that can be decoded ({type(error).__name__})", None
     if not decoded:
         return "no frame could be decoded", None
+    if whole and seconds < CUT_SHARE * promised:
+        return f"cut off: it holds {seconds:.2f} s of {promised:.2f} s", None
     return None, f"{seconds:.2f} s" if seconds < min_seconds else None
+
+
+def _play(container: InputContainer, track: int) -> tuple[bool, float, bool]:
+    """Decodes the first frame of a track and reads on: whether there was one, the seconds read, and if that was all."""
+    first, last, decoded, count = float("inf"), 0.0, False, 0
+    for count, packet in enumerate(container.demux(track)):
+        if not decoded:
+            decoded = bool(packet.decode())
+        if packet.pts is not None and packet.time_base is not None:
+            first = min(first, float(packet.pts * packet.time_base))
+            last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if count >= MAX_PACKETS:
+            break
+    return decoded, max(0.0, last - first), count < MAX_PACKETS

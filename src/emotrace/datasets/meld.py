@@ -21,6 +21,7 @@ FOLDERS = {
     "dev": ("dev_splits_complete", "dev"),
     "test": ("output_repeated_splits_test", "test"),
 }
+COLUMNS = ("Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
 SENTIMENT = {
     "joy": "positive",
     "neutral": "neutral",
@@ -63,7 +64,7 @@ class Meld(Corpus):
             listed = f"{split}_sent_emo.csv"
             path = first_that_exists(self.root / listed, self.root / "data" / "MELD" / listed)
             folder = first_that_exists(*(self.root / name for name in names))
-            for row in read_rows(path, "Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID"):
+            for row in read_rows(path, *COLUMNS, encodings=("utf-8-sig", "cp1252")):
                 clip = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
                 yield Record(
                     id=f"{split}_{clip}",

@@ -22,6 +22,8 @@ from emotrace.span import Span
 
 Modality = Literal["visual", "vocal", "verbal", "joint"]
 MissingReason = Literal["not_recorded", "not_found", "switched_off"]
+SegmentKind = Literal["utterance", "speech", "window", "whole"]
+"""What a judgement is about: an utterance of the transcript, a speech turn by ear, a fixed window, the whole clip."""
 
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 LETTERS: dict[Modality, str] = {"visual": "V", "vocal": "A", "verbal": "T", "joint": "J"}
@@ -83,7 +85,7 @@ class Finding:
             raise InvalidObservation(f"text must be 3 to 120 clean characters, got {self.text!r}")
         for name in ("strength", "confidence"):
             _unit(name, getattr(self, name))
-            object.__setattr__(self, name, float(getattr(self, name)))
+            object.__setattr__(self, name, round(float(getattr(self, name)), 3))
         if not self.source:
             raise InvalidObservation("source must say who observed, got an empty string")
         if self.scores is None:
@@ -164,11 +166,11 @@ class EvidenceSheet:
     ) -> EvidenceSheet:
         """A sheet of the most telling findings that meet `span`, cut to it and numbered.
 
-        Where there are more than fit, every cue's weightiest finding goes first, and no cue stands more than three times.
+        Where there are more than fit, every cue's weightiest finding goes first; no cue stands more than three times.
         """
-        missing, reliability = missing or {}, reliability or {}
+        missing, reliability, span = missing or {}, reliability or {}, span.rounded()
         inside = [
-            replace(finding, span=shared)
+            replace(finding, span=shared.rounded())
             for finding in findings
             if finding.modality not in missing and (shared := finding.span & span) is not None
         ]
@@ -242,7 +244,10 @@ def _most_telling(findings_by_weight: Iterable[Finding]) -> list[Finding]:
 
 
 def _time_order(finding: Finding) -> tuple[Any, ...]:
-    return (MODALITIES.index(finding.modality), finding.span, finding.cue or "", finding.text, finding.source)
+    """Where a finding stands on a sheet; what it measured breaks ties, so that no order of arrival shows."""
+    measured = (finding.strength, finding.confidence, sorted((finding.scores or {}).items()), finding.scheme or "")
+    who = (finding.cue or "", finding.text, finding.source)
+    return (MODALITIES.index(finding.modality), finding.span, *who, *measured)
 
 
 def _numbered(findings: Iterable[Finding]) -> tuple[Observation, ...]:

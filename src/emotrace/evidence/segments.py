@@ -7,9 +7,9 @@ import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from emotrace.evidence.observation import SegmentKind
 from emotrace.media.transcript import Transcript, Utterance
-from emotrace.results import SegmentKind
-from emotrace.span import Span, gaps
+from emotrace.span import Span, gaps, union
 
 WINDOW_SECONDS = 5.0
 LONGEST_TURN_SECONDS = 10.0
@@ -40,9 +40,10 @@ def segment(clip: Span, transcript: Transcript | None, speech_turns: Iterable[Sp
     """
     if clip.duration_seconds == 0.0:
         return (Stretch(span=clip, kind="window", utterances=_utterances(transcript)),)
+    turns_heard = union(speech_turns)
     stretches = [Stretch(span=u.span, kind="utterance", utterances=(u,)) for u in _placed(transcript, clip)]
     for free in gaps([s.span for s in stretches], clip):
-        turns = [shared for turn in speech_turns if (shared := turn & free) is not None]
+        turns = [shared for turn in turns_heard if (shared := turn & free) is not None]
         turns = [turn for turn in turns if turn.duration_seconds >= SHORTEST_GAP_SECONDS]
         stretches += [Stretch(span=part, kind="speech") for turn in turns for part in _cut(turn, LONGEST_TURN_SECONDS)]
         for silent in gaps(turns, free):
@@ -61,16 +62,10 @@ def _placed(transcript: Transcript | None, clip: Span) -> Iterator[Utterance]:
         yield from (u for u in transcript.utterances if u.span.duration_seconds > 0.0 and u.span in clip)
 
 
-def unplaced(clip: Span, transcript: Transcript | None) -> tuple[Utterance, ...]:
-    """The utterances that belong to no stretch of their own, because nobody knows when they were said."""
-    if transcript is None or clip.duration_seconds == 0.0:
-        return ()
-    placed = list(_placed(transcript, clip))
-    return tuple(u for u in transcript.utterances if u not in placed and u.span in clip)
-
-
 def _cut(span: Span, longest_seconds: float) -> list[Span]:
     """The span in equal parts, none longer than `longest_seconds`."""
     count = max(1, math.ceil(span.duration_seconds / longest_seconds - 1e-9))
-    edges = [span.start_seconds + span.duration_seconds * i / count for i in range(count)] + [span.end_seconds]
+    edges = [round(span.start_seconds + span.duration_seconds * i / count, 3) for i in range(count)] + [
+        span.end_seconds
+    ]
     return [Span(a, b) for a, b in itertools.pairwise(edges)]

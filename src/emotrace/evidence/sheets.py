@@ -14,7 +14,7 @@ from emotrace.evidence.face_signals import FaceSeries
 from emotrace.evidence.observation import EvidenceSheet, Finding, MissingReason, Modality
 from emotrace.evidence.voice_series import VoiceSeries
 from emotrace.media.tracking import FaceTrack
-from emotrace.media.transcript import Utterance
+from emotrace.media.transcript import Sound, Utterance
 from emotrace.span import Span
 
 
@@ -30,6 +30,8 @@ class Witness:
     speaking: tuple[Span, ...] = ()
     """The stretches of the clip whose voice and words are this person's."""
     utterances: tuple[Utterance, ...] = ()
+    sounds: tuple[Sound, ...] = ()
+    """Sounds that the captions describe, such as laughter, in this person's stretches."""
 
     @property
     def presence(self) -> tuple[Span, ...]:
@@ -73,17 +75,34 @@ def sheet_of(witness: Witness, span: Span, *, clip_id: str, absent: Mapping[Moda
     else:
         missing.setdefault("visual", "not_found")
     utterances = [u for u in witness.utterances if u.span in span]
+    captions = verbal.heard(witness.sounds, span)
     if witness.voice is not None and witness.speaks_in(span):
-        words = [word for utterance in utterances for word in utterance.words]
-        findings += vocal.observe(witness.voice, span, baseline=witness.baseline, words=words)
+        findings += _heard(witness, witness.voice, span)
         reliability["vocal"] = vocal.reliability(witness.voice, span)
-    else:
+    elif not captions:
         missing.setdefault("vocal", "not_found")
+    findings += captions
     if utterances:
         findings += verbal.observe(utterances, span)
         reliability["verbal"] = verbal.reliability(utterances)
     else:
         missing.setdefault("verbal", "not_found")
     return EvidenceSheet.of(
-        findings, clip_id=clip_id, person=witness.id, span=span, missing=missing, reliability=reliability
+        findings,
+        clip_id=clip_id,
+        person=witness.id,
+        span=span,
+        missing=missing,
+        reliability={modality: round(share, 2) for modality, share in reliability.items()},
     )
+
+
+def _heard(witness: Witness, voice: VoiceSeries, span: Span) -> list[Finding]:
+    """What the voice does in this person's own stretches: silence between two of them is no pause of the speaker."""
+    findings: list[Finding] = []
+    for own in witness.speaking:
+        shared = own & span
+        if shared is not None and shared.duration_seconds > 0.0:
+            words = [word for u in witness.utterances if u.span in shared for word in u.words]
+            findings += vocal.observe(voice, shared, baseline=witness.baseline, words=words)
+    return findings

@@ -258,18 +258,19 @@ def _tilt(part: FaceSeries, quality: float) -> list[Finding]:
 
 def _nearer(series: FaceSeries, part: FaceSeries, quality: float) -> list[Finding]:
     """The face grows within one stretch of following, so that no cut lies between. A zoom looks the same."""
-    size = _smooth(part.side)
-    usual = float(np.median(series.side[np.isin(series.stretch, part.stretch)]))
-    for first, last in _runs(size > NEARER * usual):
-        if last - first + 1 < _LEAST_ROWS or part.stretch[first] != part.stretch[last]:
-            continue
-        growth = float(np.median(size[first : last + 1])) / usual
-        start = float(part.times_seconds[first])
-        text = f"face comes nearer from {start:.1f} s, {100 * (growth - 1):.0f} % larger than usual"
-        return [
-            _finding(_span(part, first, last), text, strength=growth - 1.0, confidence=0.5 * quality, cue="lean_in")
-        ]
-    return []
+    found = []
+    for number in np.unique(part.stretch):
+        rows = np.flatnonzero(part.stretch == number)
+        usual = float(np.median(series.side[series.stretch == number]))
+        size = _smooth(part.side[rows])
+        for first, last in _runs(size > NEARER * usual):
+            if last - first + 1 < _LEAST_ROWS:
+                continue
+            growth = float(np.median(size[first : last + 1])) / usual
+            span = _span(part, int(rows[first]), int(rows[last]))
+            text = f"face comes nearer from {span.start_seconds:.1f} s, {100 * (growth - 1):.0f} % larger than usual"
+            found.append(_finding(span, text, strength=growth - 1.0, confidence=0.5 * quality, cue="lean_in"))
+    return found
 
 
 def _spread(values: Column) -> float:

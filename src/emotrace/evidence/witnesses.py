@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from emotrace.evidence.face_signals import FaceMeter, FaceSeries
 from emotrace.evidence.segments import Stretch
@@ -19,7 +20,7 @@ from emotrace.evidence.voice_signals import VoiceMeter
 from emotrace.media.audio import AudioReader
 from emotrace.media.faces import FaceDetector
 from emotrace.media.tracking import FaceTrack, FaceTracker
-from emotrace.media.transcript import Utterance
+from emotrace.media.transcript import Transcript, Utterance
 from emotrace.media.video import FrameReader
 from emotrace.progress import Watch
 from emotrace.span import Span
@@ -83,7 +84,7 @@ def witnesses(
     voice: VoiceSeries | None,
     turns: Sequence[Span],
     stretches: Sequence[Stretch],
-    unplaced: Sequence[Utterance],
+    transcript: Transcript | None,
 ) -> tuple[Witness, ...]:
     """The people of the clip: everyone seen, and `voice` where speech or words belong to no visible face.
 
@@ -92,7 +93,7 @@ def witnesses(
         voice: What was measured of the sound; None where there is none.
         turns: When somebody speaks, by ear.
         stretches: The clip, cut; voice and words are given away stretch by stretch.
-        unplaced: Utterances without times; they go to whoever speaks longest.
+        transcript: What was said. Words without times of their own go to whoever speaks longest.
     """
     spoken = [s for s in stretches if s.utterances or any(s.span.overlap_seconds(turn) > 0.0 for turn in turns)]
     mouths = {face.track.person_id: mouth_activity(face.series) for face in faces}
@@ -100,24 +101,36 @@ def witnesses(
     owned: dict[str, list[Stretch]] = {face.track.person_id: [] for face in faces}
     for stretch, speaker in zip(spoken, speakers, strict=True):
         owned.setdefault(speaker or VOICE, []).append(stretch)
-    by_id = {face.track.person_id: face for face in faces}
-    if unplaced:
+    if untimed := _unplaced(transcript, stretches):
         longest = max(owned, key=lambda id: sum(s.span.duration_seconds for s in owned[id]), default=VOICE)
-        owned.setdefault(longest, []).append(Stretch(span=unplaced[0].span, kind="whole", utterances=tuple(unplaced)))
-    return tuple(_witness(id, by_id.get(id), voice, turns, own) for id, own in owned.items())
-
-
-def _witness(
-    id: str, face: Face | None, voice: VoiceSeries | None, turns: Sequence[Span], own: Sequence[Stretch]
-) -> Witness:
-    speaking = tuple(stretch.span for stretch in own)
-    spoken = [shared for turn in turns for span in speaking if (shared := turn & span) is not None]
-    return Witness(
-        id=id,
-        track=None if face is None else face.track,
-        face=None if face is None else face.series,
-        voice=voice if spoken else None,
-        baseline=None if voice is None or not spoken else baseline(voice, spoken),
-        speaking=speaking,
-        utterances=tuple(utterance for stretch in own for utterance in stretch.utterances),
+        owned.setdefault(longest, []).append(Stretch(span=untimed[0].span, kind="whole", utterances=untimed))
+    by_id = {face.track.person_id: face for face in faces}
+    sounds = () if transcript is None else transcript.sounds
+    return tuple(
+        Witness(
+            id=id,
+            track=None if id not in by_id else by_id[id].track,
+            face=None if id not in by_id else by_id[id].series,
+            speaking=tuple(stretch.span for stretch in own),
+            utterances=tuple(utterance for stretch in own for utterance in stretch.utterances),
+            sounds=tuple(s for s in sounds if any(s.span.overlap_seconds(stretch.span) > 0.0 for stretch in own)),
+            **_voice_of(voice, turns, own),
+        )
+        for id, own in owned.items()
     )
+
+
+def _unplaced(transcript: Transcript | None, stretches: Sequence[Stretch]) -> tuple[Utterance, ...]:
+    """The utterances of no stretch, because nobody knows when they were said."""
+    if transcript is None or transcript.timed:
+        return ()
+    placed = [utterance for stretch in stretches for utterance in stretch.utterances]
+    return tuple(utterance for utterance in transcript.utterances if utterance not in placed)
+
+
+def _voice_of(voice: VoiceSeries | None, turns: Sequence[Span], own: Sequence[Stretch]) -> dict[str, Any]:
+    """The voice and its usual state, if any of the speech is this person's."""
+    spoken = [shared for turn in turns for stretch in own if (shared := turn & stretch.span) is not None]
+    if voice is None or not spoken:
+        return {}
+    return {"voice": voice, "baseline": baseline(voice, spoken)}

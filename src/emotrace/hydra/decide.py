@@ -9,6 +9,7 @@ from itertools import combinations
 
 from emotrace.errors import UnclosedVerdict
 from emotrace.evidence.observation import EvidenceSheet, Modality, Observation
+from emotrace.hydra.explain import explain as explain
 from emotrace.hydra.likelihood import NAMES, shipped_table
 from emotrace.hydra.propose import Hypothesis, cluster_of
 from emotrace.hydra.trace import Answer, Trace
@@ -79,6 +80,9 @@ def decide(
     chosen = next(d for d in decisions if d.winners[:1] == winner)
     settled = replace(
         chosen,
+        answers=tuple(
+            a if a.confidence is None else replace(a, confidence=a.confidence * consistency) for a in chosen.answers
+        ),
         confidence=chosen.confidence * consistency,
         margin=sum(d.margin for d in decisions) / len(decisions),
         abstain="low_margin" if tied else chosen.abstain,
@@ -162,7 +166,7 @@ def closed_labels(
             Label(
                 word=answer.word,
                 cluster=cluster_of(answer.word),
-                confidence=round(min(claimed, decision.confidence), 2),
+                confidence=round(claimed, 2),
                 observation_ids=held,
                 grounded_by="reading" if all(sheet[id].scores is not None for id in held) else "observations",
             )

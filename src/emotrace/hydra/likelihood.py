@@ -23,7 +23,8 @@ from jaxtyping import Float64, Int8
 
 from emotrace.errors import EvidenceError
 from emotrace.evidence.observation import Finding, Modality
-from emotrace.labels.affects import AFFECT_BY_WORD, AFFECT_NAMES
+from emotrace.hydra.propose import cluster_of
+from emotrace.labels.affects import AFFECT_NAMES
 
 FLOOR = 0.15
 """ε [ours]."""
@@ -47,7 +48,7 @@ STILLNESS = ("still_face", "even_voice", "w_routine")
 
 _LEVELS = ("--", "-", "0", "+", "++")
 _LINK = re.compile(r"([a-z]+)(\+\+|\+|--|-)")
-_NEGATION = re.compile(r"\b(?:no|not|never|without|nor|hardly|barely|n't)\b")
+_NEGATION = re.compile(r"\b(?:no|not|nobody|never|without|nor|hardly|barely|n't)\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +100,7 @@ class CueTable:
         """The row that speaks about a finding: by its cue key, else by a phrase of its text; None when none does."""
         key = finding.cue
         if key is not None and key.startswith(NAMES):
-            affect = AFFECT_BY_WORD.get(key.removeprefix(NAMES))
-            return None if affect is None else self.index.get(NAMES + affect.name)
+            return self.index.get(f"{NAMES}{cluster_of(key.removeprefix(NAMES))}")
         if key is not None:
             row = self.index.get(key)
             return row if row is not None and self.cues[row].modality == finding.modality else None
@@ -110,8 +110,8 @@ class CueTable:
         found = []
         for row, cue in enumerate(self.cues):
             for phrase in cue.phrases if cue.modality == modality else ():
-                match = re.search(rf"\b{re.escape(phrase)}\b", text)
-                if match and not _NEGATION.search(" ".join(text[: match.start()].split()[-3:])):
+                matches = re.finditer(rf"\b{re.escape(phrase)}\b", text)
+                if any(not _NEGATION.search(" ".join(text[: m.start()].split()[-3:])) for m in matches):
                     found.append((-len(phrase), row))
         return min(found)[1] if found else None
 

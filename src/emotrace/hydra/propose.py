@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from emotrace.errors import InvalidTrace
 from emotrace.evidence.observation import EvidenceSheet, is_clean
 from emotrace.labels.affects import AFFECT_BY_WORD
+from emotrace.labels.wheel import affect_of
 
 Perspective = Literal["face", "voice", "words", "situation", "masking", "other"]
 PERSPECTIVES: tuple[Perspective, ...] = get_args(Perspective)
@@ -61,9 +62,13 @@ def is_word(text: str) -> bool:
 
 
 def cluster_of(word: str) -> str | None:
-    """The affect (level 2 of the reasoner's wheel) that a word belongs to; None for a word on no wheel."""
+    """The affect (level 2 of the reasoner's wheel) that a word belongs to; None for a word on no wheel.
+
+    >>> cluster_of("elated"), cluster_of("devastated"), cluster_of("bluish")
+    ('joy', 'sadness', None)
+    """
     affect = AFFECT_BY_WORD.get(word)
-    return None if affect is None else affect.name
+    return affect_of(word) if affect is None else affect.name
 
 
 def overlap(a: Iterable[str], b: Iterable[str]) -> float:

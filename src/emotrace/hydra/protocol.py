@@ -10,8 +10,7 @@ from typing import Literal
 
 from emotrace.errors import UsageError
 from emotrace.evidence.observation import EvidenceSheet
-from emotrace.hydra.decide import Decision, abstention, closed_labels, conflict, decide, decision_of
-from emotrace.hydra.explain import explain
+from emotrace.hydra.decide import Decision, abstention, closed_labels, conflict, decide, decision_of, explain
 from emotrace.hydra.propose import MAX_HYPOTHESES, Hypothesis, propose
 from emotrace.hydra.reasoner import Reasoner, TraceReasoner
 from emotrace.hydra.scoring import LEAST_WEIGHT, SENSES, readings, score

@@ -15,10 +15,15 @@ from emotrace.hydra.verify import Verification
 class Reasoner(Protocol):
     """Proposes, verifies and decides. Each step is one call, and none may change the sheet."""
 
-    name: str
-    """`name@version`, kept in every verdict."""
-    order_free: bool
-    """Whether the order of the hypotheses cannot matter by construction; where it can, the swap check is on."""
+    @property
+    def name(self) -> str:
+        """`name@version`, kept in every verdict."""
+        ...
+
+    @property
+    def order_free(self) -> bool:
+        """Whether the order of the hypotheses cannot matter by construction; where it can, the swap check is on."""
+        ...
 
     def propose(self, sheet: EvidenceSheet, k: int, held: tuple[Hypothesis, ...] = ()) -> tuple[Hypothesis, ...]:
         """K further hypotheses, each from another perspective, rivals of one another and of those `held`."""

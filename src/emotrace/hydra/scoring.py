@@ -27,12 +27,16 @@ from emotrace.hydra.likelihood import (
     label_sets,
     membership,
 )
-from emotrace.labels.affects import AFFECT_BY_WORD, AFFECT_NAMES, AFFECTS
+from emotrace.hydra.propose import cluster_of
+from emotrace.labels.affects import AFFECT_NAMES, AFFECTS
+from emotrace.labels.schemes import scheme, schemes
 
 MASKING_PRICE = 1.0
 """[ours] What it costs to assume that something is hidden."""
 LEAST_WEIGHT = 0.3
-"""[ours] Σ s_o below which there is too little to read from: of a sheet (the gate) and of one modality (a reading)."""
+"""[ours] Σ s_o of a sheet below which there is too little to judge from: the gate."""
+LEAST_READING_WEIGHT = 0.2
+"""[ours] Σ s_o of one sense below which it gives no reading of its own, and takes no part in conflict."""
 READING_SHARE: Mapping[Modality, float] = {"visual": 0.5, "vocal": 0.5, "verbal": 0.5, "joint": 0.25}
 """β [ours]: weight of a learned head's reading; a joint one saw the other cues already."""
 READING_LIMIT = 1.5
@@ -42,7 +46,6 @@ TIE = 1e-9
 SENSES: tuple[Modality, ...] = ("visual", "vocal", "verbal")
 
 NEUTRAL = len(AFFECTS) - 1
-_FELT_NAMES = {"happiness": "joy", "happy": "joy", "sad": "sadness", "angry": "anger", "fearful": "fear"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +164,7 @@ class Scores:
 
     def reading_of(self, modality: Modality) -> tuple[int, ...] | None:
         """The best set from one sense alone; None when it holds too little."""
-        if sum(c.weight for c in self.columns if c.modality == modality) < LEAST_WEIGHT:
+        if sum(c.weight for c in self.columns if c.modality == modality) < LEAST_READING_WEIGHT:
             return None
         return self.best(self.open_under({modality: 1.0}))
 
@@ -262,13 +265,14 @@ def _reading_column(sheet: EvidenceSheet, reading: Observation) -> Column:
     """exp(β · ln(score · C)), clipped, for each affect that a label of the reading names; 1 for the others."""
     assert reading.scores is not None
     shares = dict.fromkeys(AFFECT_NAMES, 0.0)
-    for label, share in reading.scores.items():
-        if (affect := affect_of_label(label)) is not None:
-            shares[affect] += share
-    beta, named = READING_SHARE[reading.modality], {affect_of_label(label) for label in reading.scores}
+    named = {label: affect_of_label(label, reading.scheme) for label in reading.scores}
+    for label, affect in named.items():
+        if affect is not None:
+            shares[affect] += reading.scores[label]
+    beta = READING_SHARE[reading.modality]
     nats = [
         min(max(beta * math.log(max(shares[a] * len(reading.scores), 1e-12)), -READING_LIMIT), READING_LIMIT)
-        if a in named
+        if a in named.values()
         else 0.0
         for a in AFFECT_NAMES
     ]
@@ -282,16 +286,16 @@ def _reading_column(sheet: EvidenceSheet, reading: Observation) -> Column:
     )
 
 
-def affect_of_label(label: str) -> str | None:
-    """The affect that a label of a corpus's scheme names, by name and never by index; None for none.
+def affect_of_label(label: str, scheme_name: str | None) -> str | None:
+    """The affect that a label of a scheme names, by name and never by index; None for none.
 
-    >>> affect_of_label("Happiness"), affect_of_label("angry"), affect_of_label("other")
+    >>> affect_of_label("happiness", "mafw"), affect_of_label("angry", None), affect_of_label("other", None)
     ('joy', 'anger', None)
     """
-    name = " ".join(label.lower().replace("_", " ").split())
-    if name in _FELT_NAMES:
-        return _FELT_NAMES[name]
-    return AFFECT_BY_WORD[name].name if name in AFFECT_BY_WORD else None
+    if scheme_name in schemes():
+        known = scheme(scheme_name)
+        label = dict(zip(known.labels, known.concepts, strict=True)).get(label, label)
+    return cluster_of(label)
 
 
 def _masked_reading(column: Column) -> Float64[np.ndarray, "shown set"]:

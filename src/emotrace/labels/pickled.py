@@ -7,12 +7,14 @@ then resolve to inert stand-ins made for this one file, never to numpy's functio
 
 from __future__ import annotations
 
+import encodings.cp437  # noqa: F401 - zipfile decodes names with it: reading a file must import nothing
 import io
 import math
 import pickle
 import pickletools
 import re
 import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -26,8 +28,8 @@ MAX_MEMBERS = 64
 MAX_UNPACKED_BYTES = 256 * 2**20
 MAX_RATIO = 200
 MAX_DEPTH = 16
-MAX_VALUES = 20_000_000
-"""Values in one member after unfolding shared references: a small pickle can name one list very many times."""
+MAX_VALUES_PER_BYTE = 4
+"""Values that a pickle may unfold to: a small one can name the same list very many times, an honest one does not."""
 
 _ALLOWED_GLOBALS = frozenset(
     f"{module} {name}"
@@ -63,6 +65,7 @@ _BROKEN = (
     RecursionError,
     SyntaxError,
     struct.error,
+    tokenize.TokenError,
     zlib.error,
 )
 """What Python's own readers raise on bytes that are not what they should be."""
@@ -155,7 +158,7 @@ def _read_pickle(data: bytes, member: str, path: Path) -> Any:
     value = _PlainUnpickler(io.BytesIO(data), member, path).load()
     if not isinstance(value, _Array):
         raise ValueError(f"an object array that holds a {type(value).__name__}")
-    return _Plain(member, path).value(value, depth=0)
+    return _Plain(member, path, budget=1_000 + MAX_VALUES_PER_BYTE * len(data)).value(value, depth=0)
 
 
 def _scan(data: bytes, member: str, path: Path) -> None:
@@ -250,13 +253,13 @@ class _StandIn:
 class _Plain:
     """Turns what was unpickled into dicts, lists, texts, numbers, booleans and None, or refuses."""
 
-    def __init__(self, member: str, path: Path) -> None:
-        self._member, self._path, self._left = member, path, MAX_VALUES
+    def __init__(self, member: str, path: Path, *, budget: int) -> None:
+        self._member, self._path, self._left = member, path, budget
 
     def value(self, item: Any, *, depth: int) -> Any:
         self._left -= 1
         if depth > MAX_DEPTH or self._left < 0:
-            what = f"deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"larger than {MAX_VALUES} values"
+            what = f"deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else "far larger unfolded than in the file"
             raise UnreadableTable(f"member {self._member!r} is {what}", where=self._path)
         if item is None or type(item) in (str, int, float, bool):
             return item

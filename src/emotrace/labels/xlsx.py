@@ -56,7 +56,7 @@ class _NoDoctype(ElementTree.TreeBuilder):
         super().__init__()
         self._path = path
 
-    def doctype(self, name: str, public_id: str, system_id: str) -> None:
+    def doctype(self, name: str, public_id: str | None, system_id: str | None) -> None:
         raise UnreadableTable(f"its XML declares a document type ({name}), which no workbook needs", where=self._path)
 
 

@@ -58,7 +58,7 @@ class Pose:
             roll=self.roll + droll,
         )
 
-    def crop(self, image: _Picture, pixels: int) -> _Picture:
+    def crop(self, image: _Picture, pixels: int) -> UInt8[np.ndarray, "{pixels} {pixels} *channel"]:
         """The square of a grey or coloured picture, upright, `pixels` wide; the outside mirrors the inside."""
         shrink = self.side / pixels
         x, y, side = self.x, self.y, self.side
@@ -84,7 +84,7 @@ class Pose:
         return wide * high / (self.side * self.side)
 
 
-def _surroundings(image: _Picture, pose: Pose) -> tuple[_Picture, int, int]:
+def _surroundings(image: _Picture, pose: Pose) -> tuple[UInt8[np.ndarray, "part_height part_width *channel"], int, int]:
     """The part of the picture that the turned square can reach, with its left and top."""
     reach = 0.5 * pose.side * (abs(math.cos(pose.roll)) + abs(math.sin(pose.roll))) + 2.0
     left = min(max(0, int(pose.x - reach)), image.shape[1] - 1)
@@ -104,6 +104,10 @@ def gradient_histograms(crop: UInt8[np.ndarray, "64 64"]) -> Float32[np.ndarray,
     return np.asarray(_hog().compute(crop), np.float32).reshape(7, 7, 36).transpose(1, 0, 2)
 
 
+Weights = tuple[Float32[np.ndarray, "round feature 4"], Float32[np.ndarray, "round 4"]]
+"""Weight and bias of each round of regression."""
+
+
 @cache
 def mean_face() -> Float32[np.ndarray, "7 7 36"]:
     """Gradient histograms of the average aligned face."""
@@ -112,20 +116,21 @@ def mean_face() -> Float32[np.ndarray, "7 7 36"]:
 
 
 @cache
-def _weights() -> tuple[Float32[np.ndarray, "round feature 4"], Float32[np.ndarray, "round 4"]]:
+def _shipped() -> Weights:
     with np.load(resolve("align"), allow_pickle=False) as stored:
         return np.asarray(stored["weight"], np.float32), np.asarray(stored["bias"], np.float32)
 
 
-def align(grey: _Grey, rough: Pose) -> Pose:
+def align(grey: _Grey, rough: Pose, *, weights: Weights | None = None) -> Pose:
     """The pose that puts the eyes in their place, from one that lies near the face.
 
     Args:
         grey: The picture.
         rough: Off by at most about a sixth of its side, a quarter in scale, and 25 degrees.
+        weights: None for the shipped ones.
     """
     pose = rough
-    for weight, bias in zip(*_weights(), strict=True):
+    for weight, bias in zip(*(weights or _shipped()), strict=True):
         step = gradient_histograms(pose.crop(grey, FIT_PIXELS)).reshape(-1) @ weight + bias
         dx, dy, dlog_side, droll = np.clip(step, -LARGEST_STEP, LARGEST_STEP).tolist()
         pose = pose.step(dx, dy, dlog_side, droll)

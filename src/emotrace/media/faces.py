@@ -13,14 +13,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 from jaxtyping import Float64, UInt8
 
 from emotrace.errors import UsageError
-from emotrace.models import resolve, verify
+from emotrace.models import is_here, resolve, verify
 
 Picture = UInt8[np.ndarray, "height width 3"]
 Grey = UInt8[np.ndarray, "height width"]
@@ -75,6 +75,7 @@ class Detection:
         )
 
 
+@runtime_checkable
 class FaceDetector(Protocol):
     """Finds faces in one picture."""
 
@@ -108,7 +109,7 @@ def _is_inside(small: Detection, large: Detection) -> bool:
     return large.x <= x <= large.x + large.width and large.y <= y <= large.y + large.height
 
 
-def _grey(image: Picture, longest: int) -> tuple[Grey, float]:
+def _grey(image: Picture, longest: int) -> tuple[UInt8[np.ndarray, "less_high less_wide"], float]:
     """Equalised grey copy, at most `longest` pixels on its longer side, and original pixels per pixel of it."""
     shrink = max(1.0, max(image.shape[:2]) / longest)
     size = (max(1, round(image.shape[1] / shrink)), max(1, round(image.shape[0] / shrink)))
@@ -125,7 +126,7 @@ class OpenCVDetector:
     """The zero-download detector: OpenCV's frontal and profile cascades at reduced size.
 
     A candidate of one frontal cascade (`alt2`) is looked at again by another (`default`), and the number of windows on
-    which the two agree is its score: on real clips true faces had 14 and more, false ones at most 6. Profiles, and
+    which the two agree is its score: on real clips most true faces had 14 and more, false ones at most 6. Profiles, and
     heads tilted by 25 degrees, are searched only where no sure frontal face was found, because each costs as much
     again.
 
@@ -278,14 +279,11 @@ def _from_yunet(row: Float64[np.ndarray, " 15"]) -> Detection:
     )
 
 
-DetectorName = Literal["opencv", "yunet"]
-
-
-def detector(name: DetectorName = "opencv", path: str | Path | None = None) -> FaceDetector:
+def detector(name: str = "auto", path: str | Path | None = None) -> FaceDetector:
     """The detector of that name.
 
     Args:
-        name: `opencv` or `yunet`.
+        name: `opencv`, `yunet`, or `auto`: yunet where its weights are given or were pulled, else opencv.
         path: Weights file, for a detector that has one; None for the file that `emotrace pull` fetched.
 
     Raises:
@@ -293,10 +291,10 @@ def detector(name: DetectorName = "opencv", path: str | Path | None = None) -> F
         ModelNotFound: The weights are not on this machine.
         ChecksumMismatch: The file is not the pinned one.
     """
-    if name == "yunet":
+    if name == "yunet" or (name == "auto" and (path is not None or is_here("yunet"))):
         return YuNetDetector(path)
-    if name != "opencv":
-        raise UsageError(f"no face detector is called {name!r}", where="detector", todo="Choose opencv or yunet")
+    if name not in ("auto", "opencv"):
+        raise UsageError(f"no face detector is called {name!r}", where="detector", todo="Choose auto, opencv or yunet")
     if path is not None:
         raise UsageError("the opencv detector takes no weights file", where=str(path), todo="Leave the file out")
     return OpenCVDetector()

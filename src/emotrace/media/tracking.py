@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -51,6 +51,7 @@ _SURE_TWICE: Final = 1.6
 _PATIENCE: Final = 3
 
 
+@runtime_checkable
 class TimedFrame(Protocol):
     """What the tracker needs of a frame; `emotrace.media.video.Frame` has it."""
 
@@ -163,6 +164,7 @@ class FaceTracker:
         before, self._scene = self._scene, thumbnail_of(np.asarray(coloured, np.uint8))
         if before is None or is_cut(before, self._scene):
             self._end(list(self._active))
+            self._searched_scene = None
         else:
             self._carry_on(small, grey, shrink)
         now = frame.time_seconds
@@ -185,13 +187,14 @@ class FaceTracker:
         return tuple(_face_track(f"P{number}", group) for number, group in enumerate(groups, start=1))
 
     def _search_is_due(self, now: float) -> bool:
-        waited = now - self._searched_at
+        """At once after a cut; soon when the scene changed, sooner still with nobody in it; else after a while."""
         if self._scene is None or self._searched_scene is None:
             return True
-        changed = float(np.abs(self._scene - self._searched_scene).mean())
-        if not self._active:
-            return waited >= self.search_seconds / 3.0 or changed > 0.5 * CUT_DIFFERENCE
-        return waited >= self.search_seconds or (changed > CUT_DIFFERENCE and waited >= self.search_seconds / 3.0)
+        waited = (now - self._searched_at) / self.search_seconds
+        changed = float(np.abs(self._scene - self._searched_scene).mean()) / CUT_DIFFERENCE
+        if self._active:
+            return waited >= 1.0 or (waited >= 1.0 / 3.0 and changed > 1.0)
+        return waited >= 1.0 / 3.0 or (waited >= 1.0 / 6.0 and changed > 0.5)
 
     def _search(self, image: Picture, grey: Grey, now: float) -> None:
         """Looks at the whole picture: known faces are confirmed, others begin a tracklet."""
@@ -267,7 +270,7 @@ class FaceTracker:
         if not _is_near(tracklet.pose, rough):
             tracklet.pose = _settled(grey, rough, rough) or rough
 
-    def _carry_on(self, small: Grey, grey: Grey, shrink: float) -> None:
+    def _carry_on(self, small: UInt8[np.ndarray, "less_high less_wide"], grey: Grey, shrink: float) -> None:
         """Moves each face with the picture, then settles it by alignment."""
         if self._previous is None:
             return
@@ -324,7 +327,7 @@ def _with_tiles(found: list[Detection], image: Picture, detector: FaceDetector) 
     span = round(0.6 * max(height, width))
     for start in (0, max(height, width) - span):
         tile = image[:, start : start + span] if wide else image[start : start + span]
-        left, top = (start, 0) if wide else (0, start)
+        left, top = (float(start), 0.0) if wide else (0.0, float(start))
         whole = [d.moved(scale=1.0, x=left, y=top) for d in detector.detect(np.ascontiguousarray(tile))]
         found = found + [d for d in whole if _is_clear_of_cut(d, start, span, wide, max(height, width))]
     return list(suppress_overlaps(found))

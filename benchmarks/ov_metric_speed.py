@@ -1,0 +1,129 @@
+"""How fast are open-vocabulary scores, beside a straightforward pandas implementation in the same run?
+
+    python benchmarks/ov_metric_speed.py --tables DIR [--clips 20000] [--out ov_metric_speed.json]
+
+Draws clips with 1 to 6 labels on each side from the table's own forms and some unknown words (seed 0), runs every scorer
+five times after one warm-up, and prints median, spread, ratio and the largest difference between the two. The peer reads
+as one would write it from the definition: explode the labels, merge with the map, compare sets, average. Without
+pandas its column is blank.
+The thread count of numpy does not matter: nothing here is a matrix product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotrace.labels.official_tables import LEVEL_1, WheelTables
+from emotrace.metrics.open_vocabulary import ClipScorer, SetScorer
+from emotrace.metrics.protocols import PROTOCOLS
+
+RUNS = 5
+TARGET_SECONDS = {"load": 0.3, "unibench": 0.1, "ovmer-12": 0.6, "clip": 20e-6}
+
+
+def draw(table: WheelTables, clips: int, seed: int) -> tuple[list[str], list[str]]:
+    """Label strings as the field writes them."""
+    generator = np.random.default_rng(seed)
+    words = np.array([*table.forms, *(f"unheard{i}" for i in range(300))])
+
+    def side() -> list[str]:
+        return [str(list(map(str, generator.choice(words, generator.integers(1, 7))))) for _ in range(clips)]
+
+    return side(), side()
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, list[float]]:
+    """The result, and the seconds of five runs after a warm-up."""
+    result, seconds = work(), []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return result, seconds
+
+
+def with_pandas(table: WheelTables, targets: tuple[str, ...], truth: list[str], answers: list[str]) -> list[float]:
+    """F per target: labels exploded to rows, mapped, grouped back to sets."""
+    pandas = importlib.import_module("pandas")
+
+    def exploded(side: list[str]) -> Any:
+        labels = pandas.Series(side).str.strip("[]").str.split(r"['\",]", regex=True).explode()
+        labels = labels.str.strip().str.lower()
+        return labels[labels != ""]
+
+    true_labels, own_labels = exploded(truth), exploded(answers)
+    scores = []
+    for target in targets:
+        places = table.clusters[target]
+        t = true_labels.map(places).dropna().groupby(level=0).agg(set)
+        a = own_labels.map(places).dropna().groupby(level=0).agg(set)
+        both = pandas.DataFrame({"t": t}).join(a.rename("a"))
+        both["a"] = both["a"].apply(lambda each: each if isinstance(each, set) else set())
+        hits = both.apply(lambda row: len(row["t"] & row["a"]), axis=1)
+        precision = (hits / both["a"].str.len().clip(lower=1)).mean()
+        recall = (hits / both["t"].str.len()).mean()
+        scores.append(2 * precision * recall / (precision + recall))
+    return scores
+
+
+def main() -> None:
+    """Runs the four measurements and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=20_000)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+
+    def load() -> SetScorer:
+        return SetScorer(WheelTables.load(options.tables, version="v1"), PROTOCOLS["ovmer-12"])
+
+    every, load_seconds = timed(load)
+    table = every.masks.table
+    if not isinstance(table, WheelTables):
+        raise TypeError(f"expected wheel tables, got {table!r}")
+    truth, answers = draw(table, options.clips, seed=0)
+    level_1 = SetScorer(table, PROTOCOLS["unibench"])
+    clip_scorer = ClipScorer(table, LEVEL_1)
+    measured = {
+        "load": (None, load_seconds),
+        "unibench": timed(lambda: level_1.score(truth, answers)),
+        "ovmer-12": timed(lambda: every.score(truth, answers)),
+    }
+    _, all_clips = timed(lambda: [clip_scorer.score(t, a) for t, a in zip(truth, answers, strict=True)])
+    measured["clip"] = (None, [seconds / options.clips for seconds in all_clips])
+    has_peer = importlib.util.find_spec("pandas") is not None
+    rows = []
+    for name, (score, seconds) in measured.items():
+        row: dict[str, Any] = {"what": name, "median_s": statistics.median(seconds), "runs_s": seconds}
+        row |= {"target_s": TARGET_SECONDS[name], "met": statistics.median(seconds) < TARGET_SECONDS[name]}
+        if has_peer and score is not None:
+            targets = LEVEL_1 if name == "unibench" else every.masks.targets
+            theirs, peer_seconds = timed(lambda targets=targets: with_pandas(table, targets, truth, answers))
+            row["pandas_s"] = statistics.median(peer_seconds)
+            row["ratio"] = row["pandas_s"] / row["median_s"]
+            row["largest_difference"] = max(abs(t.f - f) for t, f in zip(score.targets, theirs, strict=True))
+        rows.append(row)
+    print(f"{options.clips} clips, tables {table.name}, {RUNS} runs after one warm-up, one process")
+    head = f"{'what':10} {'median s':>12} {'min .. max s':>24} {'target s':>10} {'met':>5}"
+    print(f"{head} {'pandas s':>10} {'ratio':>7} {'diff':>9}")
+    for row in rows:
+        spread = f"{min(row['runs_s']):.3g} .. {max(row['runs_s']):.3g}"
+        peer = f"{row['pandas_s']:10.3f} {row['ratio']:7.1f} {row['largest_difference']:9.1e}" if "ratio" in row else ""
+        print(f"{row['what']:10} {row['median_s']:12.3g} {spread:>24} {row['target_s']:10.3g} {row['met']!s:>5} {peer}")
+    if options.out is not None:
+        machine = {"python": platform.python_version(), "numpy": np.__version__, "machine": platform.machine()}
+        options.out.write_text(json.dumps({"clips": options.clips, "machine": machine, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
