@@ -158,10 +158,11 @@ def test_poor_pictures_are_less_reliable_and_make_findings_less_sure(worse: dict
     assert max(f.confidence for f in observe(poor, whole(poor))) < max(f.confidence for f in observe(good, whole(good)))
 
 
-def test_mouth_activity_has_no_gaps() -> None:
+def test_mouth_activity_keeps_apart_what_is_still_and_what_is_unknown() -> None:
     times, values = mouth_activity(changed(resting(), 0, 0, mouth_motion=float("nan")))
     assert times.shape == values.shape == (30,)
-    assert np.isfinite(values).all()
+    assert np.isnan(values[0])
+    assert np.isfinite(values[1:]).all()
 
 
 LEVEL = st.floats(0.0, 1.0, width=32)

@@ -43,9 +43,11 @@ def analyze(
     k: Annotated[int, typer.Option("-k", min=0, max=4, help="Rival readings that are proposed and verified.")] = 2,
     rate: Annotated[float, typer.Option(min=0.1, max=60.0, help="Pictures looked at per second.")] = 5.0,
     detector: Annotated[
-        Literal["opencv", "yunet"],
-        typer.Option(help="Face detector: opencv (needs nothing) or yunet (see `emotrace pull`)."),
-    ] = "opencv",
+        Literal["auto", "opencv", "yunet"],
+        typer.Option(
+            help="Face detector: opencv needs nothing, yunet is better once pulled; auto takes what is there."
+        ),
+    ] = "auto",
     detector_model: Annotated[
         Path | None, typer.Option(help="Weights of the detector, if not pulled.", show_default=False)
     ] = None,

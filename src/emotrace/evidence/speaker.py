@@ -10,14 +10,14 @@ the sum of up to three z values, each from ranks among the person's own samples,
 * *than elsewhere*: motion in the turn against motion while somebody speaks in other turns, at half weight;
 * *with the voice*: motion against loudness within the turn and half a second around it (Spearman).
 
-Where several turns are to be given away, the same score over all of them together counts by half in each: who plainly
-speaks in one turn is the likelier speaker of a short, unclear one.
+Where several turns are to be given away, the same score over all of them together counts by half in each. And a turn
+that two mouths claim goes to the one who plainly speaks in another turn, if only one of the two does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -37,7 +37,8 @@ _CAP = 4.0
 """A z value counts no more than this, so that a long rest cannot outvote the turn itself."""
 _PRIOR = 0.5
 """Weight of the score over all turns together."""
-_MARGIN = 1.0
+_MARGIN = 2.0
+"""Score by which the best must lie above the next person to be clear. Five pictures a second leave much to chance."""
 _EDGE_SECONDS = 0.5
 """Before and after a turn, where motion should begin and end with the voice."""
 _AROUND_SECONDS = 60.0
@@ -86,12 +87,10 @@ def attribute(voice: VoiceSeries | None, mouths: Mapping[str, MouthMotion], turn
     """
     sound = None if voice is None or not len(voice) else _Sound.of(voice)
     scores = {person: _scores(_Mouth.of(times, motion, sound), turns) for person, (times, motion) in mouths.items()}
-    return Attribution(
-        turns=tuple(
-            _speaker_of(turn, {person: own[index] for person, own in scores.items()})
-            for index, turn in enumerate(turns)
-        )
-    )
+    by_turn = [{person: own[index] for person, own in scores.items()} for index in range(len(turns))]
+    first = [_speaker_of(turn, own) for turn, own in zip(turns, by_turn, strict=True)]
+    plain = {turn.person for turn in first if turn.person is not None}
+    return Attribution(turns=tuple(_settled(turn, own, plain) for turn, own in zip(first, by_turn, strict=True)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +184,17 @@ def _speaker_of(turn: Span, scores: Mapping[str, float | None]) -> TurnSpeaker:
     margin = best - others[0][0]
     clear = margin >= _MARGIN and best > 0.0
     return TurnSpeaker(span=turn, person=person if clear else None, score=best, margin=margin)
+
+
+def _settled(turn: TurnSpeaker, scores: Mapping[str, float | None], plain: set[str]) -> TurnSpeaker:
+    """An unclear turn, given to the only claimant who plainly speaks elsewhere; any other turn as it is."""
+    if turn.person is not None or turn.score <= 0.0:
+        return turn
+    claims = {person: s for person, s in scores.items() if s is not None and s > 0.0 and turn.score - s < _MARGIN}
+    known = [person for person in claims if person in plain]
+    if len(known) != 1:
+        return turn
+    return replace(turn, person=known[0], score=claims[known[0]], margin=0.0)
 
 
 def _ranks(values: np.ndarray) -> Float[np.ndarray, " n"]:

@@ -81,12 +81,12 @@ def reliability(series: FaceSeries, span: Span) -> float:
 
 
 def mouth_activity(series: FaceSeries) -> tuple[Float64[np.ndarray, " time"], Float32[np.ndarray, " time"]]:
-    """Times in seconds, and how much the mouth region changed since the frame before (0 where unknown).
+    """Times in seconds, and how much the mouth region changed since the frame before (nan where unknown).
 
     The change that cheeks and nose show too, the head's and the light's, is taken off. In units of the face's
     contrast; lips at rest give about 0.03, speech 0.1 to 0.5.
     """
-    return series.times_seconds, np.nan_to_num(series.mouth_motion, nan=0.0)
+    return series.times_seconds, series.mouth_motion
 
 
 def _ramp(value: float, low: float, high: float) -> float:

@@ -126,7 +126,8 @@ def load_table(text: str) -> CueTable:
     sources = record["sources"]
     cues = [_cue(key, m, row, sources) for m in ("visual", "vocal", "verbal") for key, row in record[m].items()]
     for affect in AFFECT_NAMES[:-1]:
-        row = {"source": "self_report", "affects": f"{affect}++"}
+        # [ours] neutral--: whoever names an emotion of their own is not perceived as neutral, however still the face
+        row = {"source": "self_report", "affects": f"{affect}++ neutral--"}
         cues += [_cue(NAMES + affect, "verbal", row, sources)]
     if set(record["themes"]) != set(AFFECT_NAMES):
         raise EvidenceError("every affect needs one theme", where="themes")

@@ -115,7 +115,8 @@ class LabelMasks:
     def encode(self, answers: Sequence[Any]) -> EncodedLabels:
         """Numbers of all labels of all answers."""
         numbering = _Numbering(self._id_of_label, self.table)
-        pieces = _pieces(answers)
+        joined = _join(answers)
+        pieces = _split_one_by_one(answers) if joined is None else _split_together(joined)
         # One pass in C over all pieces of all answers: this line is most of the time of a score.
         ids = np.fromiter(map(numbering.__getitem__, pieces), dtype=np.int32, count=len(pieces))
         ids = ids[ids != _BLANK]
@@ -123,7 +124,7 @@ class LabelMasks:
             ids=ids,
             starts=np.flatnonzero(ids == 0),
             unknown=tuple(numbering.unknown),
-            malformed=count_malformed(answers),
+            malformed=_count_malformed(answers, joined),
         )
 
     def masks(self, encoded: EncodedLabels) -> UInt64[np.ndarray, "clip word"]:
@@ -162,15 +163,27 @@ class _Numbering(dict[str, int]):
         return number
 
 
-def _pieces(answers: Sequence[Any]) -> list[str]:
-    """All pieces of all answers, each answer opened by `_OPENING`. Strings are split together, which is much faster."""
-    if answers and all(type(answer) is str for answer in answers):
-        joined = _join(answers)
-        joined = joined.replace(f"{_OPENING}[", _OPENING).replace(f"]{_OPENING}", _OPENING)
-        # The commonest writing, 'a', 'b', leaves blanks between its quotes: fewer pieces when they go first.
-        joined = joined.replace("', '", ",").replace(f"'{_OPENING}'", _OPENING)
-        joined = joined.replace("'", ",").replace('"', ",").replace(_OPENING, f",{_OPENING},")
-        return joined.split(",")[1:-2]
+def _join(answers: Sequence[Any]) -> str | None:
+    """All answers in one string, each between two `_OPENING`; None where some are not strings."""
+    if set(map(type, answers)) != {str}:
+        return None
+    joined = _OPENING.join(["", *answers, ""])
+    if joined.count(_OPENING) == len(answers) + 1:
+        return joined
+    return _OPENING.join(["", *(answer.replace(_OPENING, "\x01") for answer in answers), ""])
+
+
+def _split_together(joined: str) -> list[str]:
+    """All pieces of all answers, each answer opened by `_OPENING`: one pass in C over the corpus."""
+    joined = joined.replace(f"{_OPENING}[", _OPENING).replace(f"]{_OPENING}", _OPENING)
+    # The commonest writing, 'a', 'b', leaves blanks between its quotes: fewer pieces when they go first.
+    joined = joined.replace("', '", ",").replace(f"'{_OPENING}'", _OPENING)
+    joined = joined.replace("'", ",").replace('"', ",").replace(_OPENING, f",{_OPENING},")
+    return joined.split(",")[1:-2]
+
+
+def _split_one_by_one(answers: Sequence[Any]) -> list[str]:
+    """The same for answers of which some are lists."""
     pieces: list[str] = []
     for answer in answers:
         pieces.append(_OPENING)
@@ -178,21 +191,12 @@ def _pieces(answers: Sequence[Any]) -> list[str]:
     return pieces
 
 
-def _join(answers: Sequence[str]) -> str:
-    """All strings, each between two `_OPENING`."""
-    joined = _OPENING.join(["", *answers, ""])
-    if joined.count(_OPENING) == len(answers) + 1:
-        return joined
-    return _OPENING.join(["", *(answer.replace(_OPENING, "\x01") for answer in answers), ""])
-
-
-def count_malformed(answers: Sequence[Any]) -> int:
+def _count_malformed(answers: Sequence[Any], joined: str | None) -> int:
     """Number of strings with unbalanced brackets or semicolons."""
-    if answers and all(type(answer) is str for answer in answers):
-        # Nothing but one pair around every string, or no bracket at all: told from five counts.
-        joined = _join(answers)
+    if joined is not None and ";" not in joined:
+        # Nothing but one pair around every string, or no bracket at all: told from four counts.
         pairs = {joined.count(mark) for mark in ("[", "]", f"{_OPENING}[", f"]{_OPENING}")}
-        if ";" not in joined and len(pairs) == 1 and pairs <= {0, len(answers)}:
+        if len(pairs) == 1 and pairs <= {0, len(answers)}:
             return 0
     return sum(map(is_malformed, answers))
 
