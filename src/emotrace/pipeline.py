@@ -13,7 +13,7 @@ from emotrace.evidence.observation import SegmentKind
 from emotrace.evidence.segments import segment
 from emotrace.evidence.sheets import Witness, sheet_of
 from emotrace.evidence.voice_activity import speech_turns
-from emotrace.evidence.witnesses import hear_voice, watch_faces, witnesses
+from emotrace.evidence.witnesses import watch_and_hear, witnesses
 from emotrace.hydra.protocol import run as reason
 from emotrace.hydra.reasoner import Reasoner
 from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
@@ -87,8 +87,9 @@ def analyze(
         use_audio=use_audio,
     )
     recording = Recording(clip)
-    faces = watch_faces(recording.pictures, faces_by, total_seconds=clip.span.end_seconds, watch=watch)
-    voice = hear_voice(recording.sound, total_seconds=clip.span.end_seconds, watch=watch)
+    faces, voice = watch_and_hear(
+        recording.pictures, recording.sound, faces_by, total_seconds=clip.span.end_seconds, watch=watch
+    )
     whole, turns = recording.span, () if voice is None else speech_turns(voice)
     stretches = segment(whole, clip.transcript, turns)
     people = witnesses(faces, voice, turns, stretches, clip.transcript)

@@ -52,13 +52,15 @@ def watching(what: str, *, quiet: bool = False) -> Iterator[Watch]:
         yield Watch()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=1.0)
+        tasks: dict[str, TaskID] = {}
 
         def show(stage: str, share: float) -> None:
-            bar.update(task, description=f"{what}: {stage}", completed=share)
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(f"{what}: {stage}", total=1.0)
+            bar.update(tasks[stage], completed=share)
 
         yield Watch(show)

@@ -6,6 +6,7 @@ Both streams are read once, block by block; what stays in memory are the compact
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,16 @@ def watch_faces(
         tracks = tracker.finish()
     with watch.stage("measure faces"):
         return tuple(Face(track=track, series=meter.series(track)) for track in tracks)
+
+
+def watch_and_hear(
+    frames: FrameReader | None, sound: AudioReader | None, detector: FaceDetector, *, total_seconds: float, watch: Watch
+) -> tuple[tuple[Face, ...], VoiceSeries | None]:
+    """Reads the picture and the sound side by side, each once; an absent one gives no faces, or None."""
+    with ThreadPoolExecutor(max_workers=1) as listener:
+        voice = listener.submit(hear_voice, sound, total_seconds=total_seconds, watch=watch)
+        faces = watch_faces(frames, detector, total_seconds=total_seconds, watch=watch)
+        return faces, voice.result()
 
 
 def hear_voice(sound: AudioReader | None, *, total_seconds: float, watch: Watch) -> VoiceSeries | None:
