@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from emotrace.labels.official_tables import LEVEL_1, WheelTables
-from emotrace.metrics.open_vocabulary import ClipScorer, SetScorer
+from emotrace.metrics.clip_scorer import ClipScorer
+from emotrace.metrics.open_vocabulary import SetScorer
 from emotrace.metrics.protocols import PROTOCOLS
 
 RUNS = 5

@@ -16,7 +16,7 @@
     - InvalidTrace (ValueError) a hypothesis, check or answer that breaks one of its rules
   x ResultError (ValueError)
     - UnreadableResult         not an emotrace result, or of another schema version
-  x ScoringError (ValueError)  data that `evaluate` or `verify` refuses; exit code 1
+  x ScoringError (ValueError)  data that `evaluate` or `verify` refuses
     - UnreadableTable          not the csv, jsonl, npz or xlsx file that its name says, or over a limit
     - UnsafePickle             a pickle that asks for more than plain values; nothing of it was run
     - UnknownLabel             a label that its scheme does not list
@@ -58,12 +58,10 @@ class ExitCode(IntEnum):
     """At least one verdict was reached."""
     ABSTAINED = 1
     """The file was analysed, and every verdict abstained."""
-    REFUSED = 1
-    """`evaluate` and `verify`: the data were read and refused; the message says why."""
     USAGE = 2
     """The command or an option was wrong; nothing was read."""
     BAD_INPUT = 3
-    """A file could not be read or written."""
+    """A file could not be read or written, or its data were refused; the message says why."""
     MISSING_EXTRA = 4
     """The command needs an optional dependency that is not installed."""
 
@@ -155,8 +153,6 @@ class UnreadableResult(ResultError):
 
 class ScoringError(EmotraceError, ValueError):
     """Data that cannot be scored or verified as they are."""
-
-    exit_code = ExitCode.REFUSED
 
 
 class UnreadableTable(ScoringError):

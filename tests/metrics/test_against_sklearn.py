@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emotrace.errors import MetricMismatch
-from emotrace.metrics import classification
+from emotrace.metrics import library_check
 from emotrace.metrics.calibration import calibrate
 from emotrace.metrics.classification import classify
 
@@ -60,7 +60,7 @@ def test_with_the_library_hidden_the_base_path_answers(monkeypatch: pytest.Monke
     generator = np.random.default_rng(2)
     cases = [random_case(generator) for _ in range(200)]
     seen = [classify(truth, answers, labels=labels).scores for truth, answers, labels in cases]
-    monkeypatch.setattr(classification.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(library_check.importlib.util, "find_spec", lambda name: None)
     for (truth, answers, labels), scores in zip(cases, seen, strict=True):
         result = classify(truth, answers, labels=labels)
         assert (result.engine, result.scores) == ("emotrace", scores)

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from emotrace.errors import InvalidScores
 from emotrace.labels.label_table import INNER, MIDDLE, OwnTable
 from emotrace.labels.official_tables import LEVEL_1, LEVEL_2, TARGETS, WheelTables
+from emotrace.metrics.clip_scorer import ClipScorer
+from emotrace.metrics.constant_answers import constant_answers
 from emotrace.metrics.grouped_sets import grouped_sets
 from emotrace.metrics.hit_rate import hit_or_not, hit_rate
 from emotrace.metrics.label_masks import LabelMasks, parse_labels
-from emotrace.metrics.open_vocabulary import ClipScorer, SetScorer, constant_answers
+from emotrace.metrics.open_vocabulary import SetScorer
 from emotrace.metrics.protocols import PROTOCOLS
 from emotrace.metrics.sentiment import polarity, preference, sentiment
 

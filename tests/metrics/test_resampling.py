@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emotrace.errors import InvalidScores
-from emotrace.metrics.classification import waf, war
+from emotrace.metrics.confusion import waf, war
 from emotrace.metrics.open_vocabulary import SetScorer
 from emotrace.metrics.protocols import PROTOCOLS
 from emotrace.metrics.resampling import (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 from emotrace.evidence.face_signals import FaceMeter, FaceSeries
@@ -38,47 +39,58 @@ class Face:
     series: FaceSeries
 
 
+def watch_and_hear(
+    frames: FrameReader | None, sound: AudioReader | None, detector: FaceDetector, *, total_seconds: float, watch: Watch
+) -> tuple[tuple[Face, ...], VoiceSeries | None]:
+    """Reads the picture and the sound side by side, each once; an absent one gives no faces, or None."""
+    done = Event()
+    with ThreadPoolExecutor(max_workers=1) as listener:
+        voice = listener.submit(hear_voice, sound, total_seconds=total_seconds, watch=watch, unless=done)
+        try:
+            return watch_faces(frames, detector, total_seconds=total_seconds, watch=watch), voice.result()
+        finally:
+            done.set()  # an error, or Ctrl-C, need not wait for the rest of the sound
+
+
 def watch_faces(
     frames: FrameReader | None, detector: FaceDetector, *, total_seconds: float, watch: Watch
 ) -> tuple[Face, ...]:
-    """Detects, follows and measures every face of the clip, in order of first appearance."""
+    """Detects, follows and measures every face of the clip, in order of first appearance.
+
+    The next picture is decoded while the last one is looked at; two are in memory at a time.
+    """
     if frames is None:
         return ()
-    tracker, meter = FaceTracker(detector), FaceMeter()
+    tracker, meter = FaceTracker(detector, still=total_seconds == 0.0), FaceMeter()
     pictures = iter(frames)
-    while True:
-        with watch.stage("decode picture"):
-            frame = next(pictures, None)
-        if frame is None:
-            break
-        with watch.stage("find faces"):
-            faces = tracker.update(frame)
-        with watch.stage("measure faces"):
-            meter.feed(faces)
-        watch.progress("watching", frame.time_seconds, total_seconds)
+    with ThreadPoolExecutor(max_workers=1) as decoder:
+        upcoming = decoder.submit(next, pictures, None)
+        while True:
+            with watch.stage("wait for picture"):
+                frame = upcoming.result()
+            if frame is None:
+                break
+            upcoming = decoder.submit(next, pictures, None)
+            with watch.stage("find faces"):
+                faces = tracker.update(frame)
+            with watch.stage("measure faces"):
+                meter.feed(faces)
+            watch.progress("watching", frame.time_seconds, total_seconds)
     with watch.stage("find faces"):
         tracks = tracker.finish()
     with watch.stage("measure faces"):
         return tuple(Face(track=track, series=meter.series(track)) for track in tracks)
 
 
-def watch_and_hear(
-    frames: FrameReader | None, sound: AudioReader | None, detector: FaceDetector, *, total_seconds: float, watch: Watch
-) -> tuple[tuple[Face, ...], VoiceSeries | None]:
-    """Reads the picture and the sound side by side, each once; an absent one gives no faces, or None."""
-    with ThreadPoolExecutor(max_workers=1) as listener:
-        voice = listener.submit(hear_voice, sound, total_seconds=total_seconds, watch=watch)
-        faces = watch_faces(frames, detector, total_seconds=total_seconds, watch=watch)
-        return faces, voice.result()
-
-
-def hear_voice(sound: AudioReader | None, *, total_seconds: float, watch: Watch) -> VoiceSeries | None:
-    """Measures the sound, block by block; None where there is none."""
+def hear_voice(
+    sound: AudioReader | None, *, total_seconds: float, watch: Watch, unless: Event | None = None
+) -> VoiceSeries | None:
+    """Measures the sound, block by block, unless it is told to stop; None where there is none."""
     if sound is None:
         return None
     meter = VoiceMeter()
     blocks = iter(sound)
-    while True:
+    while unless is None or not unless.is_set():
         with watch.stage("decode sound"):
             block = next(blocks, None)
         if block is None:

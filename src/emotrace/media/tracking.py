@@ -139,12 +139,16 @@ class FaceTracker:
         detector: Finds faces in a picture.
         search_seconds: Longest time between two searches of the whole picture while faces are followed.
         look_every: A followed face is shown to the detector, alone, every so many frames.
+        still: Whether the clip is a photograph: there is no second look, so its halves are searched, too.
     """
 
-    def __init__(self, detector: FaceDetector, *, search_seconds: float = 3.0, look_every: int = 3) -> None:
+    def __init__(
+        self, detector: FaceDetector, *, search_seconds: float = 3.0, look_every: int = 3, still: bool = False
+    ) -> None:
         self.detector = detector
         self.search_seconds = search_seconds
         self.look_every = look_every
+        self.still = still
         self._active: list[_Tracklet] = []
         self._ended: list[_Tracklet] = []
         self._frames = 0
@@ -198,10 +202,9 @@ class FaceTracker:
 
     def _search(self, image: Picture, grey: Grey, now: float) -> None:
         """Looks at the whole picture: known faces are confirmed, others begin a tracklet."""
-        first = self._frames == 0
         self._searched_at, self._searched_scene = now, self._scene
         detections = list(self.detector.detect(image))
-        if first:
+        if self.still:
             detections = _with_tiles(detections, image, self.detector)
         pairs = sorted(
             (

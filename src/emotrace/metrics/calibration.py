@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotrace.errors import InvalidScores
-from emotrace.metrics.classification import Engine, raise_on_mismatch, sklearn_is_used
+from emotrace.metrics.library_check import Engine, raise_on_mismatch, sklearn_is_used
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float64, Int64

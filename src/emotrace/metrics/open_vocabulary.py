@@ -3,33 +3,28 @@
     P = |T & A| / |A|,  R = |T & A| / |T|  per clip and target; clips with an empty T are skipped, an empty A scores 0
     F = 2 P R / (P + R) of the *mean* P and *mean* R over the scored clips of a target: not a mean of per-clip F [field]
 
-T and A are the sets of clusters that truth and answer reach; dropped labels vanish. `SetScorer` scores a corpus,
-`ClipScorer` one clip (the reward of `hydra/rewards.py`), `constant_answers` what guessing would get on the same truth.
+T and A are the sets of clusters that truth and answer reach; dropped labels vanish. `SetScorer` scores a corpus;
+`clip_scorer.py` scores one clip at a time, and `constant_answers.py` says what guessing would get on the same truth.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emotrace.errors import InvalidScores
 from emotrace.labels.label_table import LabelTable
-from emotrace.metrics.label_masks import EncodedLabels, LabelMasks, parse_labels
+from emotrace.metrics.label_masks import EncodedLabels, LabelMasks
 from emotrace.metrics.protocols import Protocol, ZeroDivision
+from emotrace.metrics.quotient import quotient
 from emotrace.metrics.resampling import SummedScore
 
 if TYPE_CHECKING:
     from jaxtyping import Float64, Int64
 
-__all__ = ["ClipScore", "ClipScorer", "ConstantAnswer", "LabelCounts", "SetScore", "SetScorer", "TargetScore",
-           "constant_answers", "parse_labels"]  # fmt: skip
-
-BASIC_EMOTIONS = ("happy", "sad", "angry", "worried", "surprised", "afraid", "disgusted", "neutral")
-"""What "naming every basic emotion" answers."""
 TOP_UNKNOWN = 20
 
 
@@ -112,22 +107,15 @@ class SetScore:
         def finish(totals: Any) -> Any:
             sums = np.asarray(totals, dtype=np.float64)
             clips = sums[..., 2 * count :]
-            precision, recall = _divide(sums[..., :count], clips), _divide(sums[..., count : 2 * count], clips)
+            precision, recall = quotient(sums[..., :count], clips), quotient(sums[..., count : 2 * count], clips)
             scores = _f_of_means(precision, recall, rule)
             return np.mean([scores[..., list(group)].mean(axis=-1) for group in groups], axis=0)
 
         return SummedScore(rows=rows, finish=finish)
 
 
-def _divide(numerator: Any, denominator: Any) -> Any:
-    """Quotient, nan where the denominator is 0."""
-    return np.divide(
-        numerator, denominator, out=np.full(np.shape(numerator), np.nan), where=np.asarray(denominator) != 0
-    )
-
-
 def _f_of_means(precision: Any, recall: Any, rule: ZeroDivision) -> Any:
-    f = _divide(2.0 * np.asarray(precision) * recall, np.asarray(precision) + recall)
+    f = quotient(2.0 * np.asarray(precision) * recall, np.asarray(precision) + recall)
     return f if rule == "nan" else np.nan_to_num(f, nan=0.0)
 
 
@@ -177,14 +165,14 @@ class SetScorer:
         precisions = np.where(scored, in_both / np.maximum(in_answer, 1), np.nan)
         recalls = np.where(scored, in_both / np.maximum(in_truth, 1), np.nan)
         counts = scored.sum(axis=0)
-        precision = _divide(np.where(scored, precisions, 0.0).sum(axis=0), counts)
-        recall = _divide(np.where(scored, recalls, 0.0).sum(axis=0), counts)
+        precision = quotient(np.where(scored, precisions, 0.0).sum(axis=0), counts)
+        recall = quotient(np.where(scored, recalls, 0.0).sum(axis=0), counts)
         f = _f_of_means(precision, recall, self.zero_division)
         if self.zero_division == "zero":
             precision, recall = np.nan_to_num(precision), np.nan_to_num(recall)
         groups = tuple(tuple(self.masks.targets.index(target) for target in group) for group in self.protocol.groups)
         f_zero = np.nan_to_num(f)
-        sample_f = _divide(2.0 * precisions * recalls, precisions + recalls)
+        sample_f = quotient(2.0 * precisions * recalls, precisions + recalls)
         return SetScore(
             protocol=self.name,
             table=self.masks.table.name,
@@ -257,158 +245,3 @@ def _mean_of_means(f: Float64[np.ndarray, " target"], groups: tuple[tuple[int, .
 
 def _mean_where(values: Any, where: Any) -> float:
     return float(values[where].mean()) if where.any() else float("nan")
-
-
-class ClipScore(NamedTuple):
-    """The score of one clip: means over the targets on which the truth has a cluster."""
-
-    f: float
-    precision: float
-    recall: float
-
-
-class ClipScorer:
-    """Scores one clip at a time, fast enough for a reward: mean over the wheels with T of 2 |T & A| / (|T| + |A|).
-
-    It differs from the corpus score by construction: F is taken per clip and then averaged, over the wheels that this
-    truth reaches, where `SetScorer` takes F of the corpus's mean precision and recall for each wheel.
-
-    Args:
-        table: Where labels go.
-        targets: Which targets count, such as `official_tables.LEVEL_1`.
-        cache_size: How many spellings are remembered.
-    """
-
-    def __init__(self, table: LabelTable, targets: Sequence[str], *, cache_size: int = 65_536) -> None:
-        masks = LabelMasks(table, targets)
-        self.targets = masks.targets
-        self.fields = tuple(field.mask << 64 * field.start for field in masks.fields)
-        """Bits of each target in a mask."""
-        self._key = table.key
-        self._mask_of_label = {
-            label: int.from_bytes(row.tobytes(), "little")
-            for label, row in zip(masks.labels, masks.words[1:].astype("<u8"), strict=True)
-        }
-        self._mask_of_piece = {"": 0, **self._mask_of_label}
-        self._cache_size = max(cache_size, len(self._mask_of_piece))
-
-    def mask(self, answer: Any) -> int:
-        """The clusters of an answer as bits; `fields` tells which bits belong to which target."""
-        if isinstance(answer, str):
-            text = answer[1:] if answer[:1] == "[" else answer
-            text = text[:-1] if text[-1:] == "]" else text
-            pieces: Sequence[str] = text.replace("'", ",").replace('"', ",").split(",")
-        else:
-            pieces = parse_labels(answer)
-        found = self._mask_of_piece
-        bits = 0
-        for piece in pieces:
-            bits |= found[piece] if piece in found else self._remember(piece)
-        return bits
-
-    def _remember(self, piece: str) -> int:
-        label = piece.lower().strip()
-        bits = self._mask_of_label.get(self._key(label), 0)
-        if len(self._mask_of_piece) < self._cache_size:
-            self._mask_of_piece[piece] = bits
-        return bits
-
-    def score(self, truth: Any, answer: Any) -> ClipScore | None:
-        """Scores one answer; None when the truth reaches no target, which trainers read as "not applicable"."""
-        truth_bits, answer_bits = self.mask(truth), self.mask(answer)
-        if not truth_bits:
-            return None
-        both = truth_bits & answer_bits
-        f = precision = recall = 0.0
-        wheels = 0
-        for field in self.fields:
-            in_truth = (truth_bits & field).bit_count()
-            if not in_truth:
-                continue
-            wheels += 1
-            hits = (both & field).bit_count()
-            if hits:
-                in_answer = (answer_bits & field).bit_count()
-                f += 2 * hits / (in_truth + in_answer)
-                precision += hits / in_answer
-                recall += hits / in_truth
-        return ClipScore(f / wheels, precision / wheels, recall / wheels)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConstantAnswer:
-    """What the same answer for every clip would get: a score below it is no better than guessing."""
-
-    name: str
-    labels: tuple[str, ...]
-    average: float
-    precision: float
-    recall: float
-
-
-def constant_answers(scorer: SetScorer, truth: Sequence[Any], *, largest: int = 5) -> tuple[ConstantAnswer, ...]:
-    """Scores of constant answers on this truth, with 0 for 0/0.
-
-    The most frequent truth label; every basic emotion at once; and the best sets of 1 to `largest` truth labels, found
-    greedily on this very truth (an oracle: an upper bound for guessing, not a system), as long as a label more helps.
-    """
-    uses = Counter(label for answer in truth for label in set(parse_labels(answer)))
-    if not uses:
-        return ()
-
-    def constant(name: str, labels: tuple[str, ...]) -> ConstantAnswer:
-        score = scorer.score(truth, [list(labels)] * len(truth))
-        return ConstantAnswer(
-            name=name,
-            labels=labels,
-            average=score.average_with_zero,
-            precision=score.precision,
-            recall=score.recall,
-        )
-
-    most_frequent = min(uses, key=lambda label: (-uses[label], label))
-    greedy = _greedy_labels(scorer, truth, sorted(uses), largest)
-    return (
-        constant("most frequent truth label", (most_frequent,)),
-        constant("every basic emotion", BASIC_EMOTIONS),
-        *(constant(f"oracle constant of {k}", greedy[:k]) for k in range(1, len(greedy) + 1)),
-    )
-
-
-def _greedy_labels(scorer: SetScorer, truth: Sequence[Any], labels: list[str], largest: int) -> tuple[str, ...]:
-    """Labels added one by one, each the one that lifts the average most; ties go to the alphabet."""
-    masks = scorer.masks
-    sets = masks.masks(masks.encode(truth))
-    candidates, first = np.unique(masks.masks(masks.encode([[label] for label in labels])), axis=0, return_index=True)
-    order = np.argsort(first)
-    candidates, names = candidates[order], [labels[i] for i in first[order]]
-    # Per target few distinct truth sets exist, so a candidate is scored on those and their counts.
-    distinct = []
-    for field in masks.fields:
-        part = sets[:, field.start : field.stop] & np.uint64(field.mask)
-        part, weights = np.unique(part[part.any(axis=1)], axis=0, return_counts=True)
-        distinct.append((field, part, np.bitwise_count(part).sum(axis=1, dtype=np.int64), weights))
-    groups = [[masks.targets.index(target) for target in group] for group in scorer.protocol.groups]
-
-    def averages(answers: Any) -> Any:
-        f = np.zeros((len(answers), len(distinct)))
-        for column, (field, part, in_truth, weights) in enumerate(distinct):
-            for row, answer in enumerate(answers[:, field.start : field.stop] & np.uint64(field.mask)):
-                hits = np.bitwise_count(part & answer).sum(axis=1, dtype=np.int64) * weights
-                precision = hits.sum() / max(int(np.bitwise_count(answer).sum()), 1)
-                recall = (hits / in_truth).sum()
-                f[row, column] = 2.0 * precision * recall / max(precision + recall, 1e-300) / max(weights.sum(), 1)
-        return np.mean([f[:, group].mean(axis=1) for group in groups], axis=0)
-
-    answer = np.zeros(candidates.shape[1], np.uint64)
-    chosen: list[str] = []
-    highest = -1.0
-    for _ in range(min(largest, len(names))):
-        scores = averages(candidates | answer)
-        best = int(np.argmax(scores))
-        if scores[best] <= highest:
-            break
-        highest = float(scores[best])
-        chosen.append(names[best])
-        answer = answer | candidates[best]
-    return tuple(chosen)

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from emotrace.errors import InvalidScores
 from emotrace.labels.label_table import LabelTable
 from emotrace.metrics.answer_files import ANSWER_COLUMNS, TRUTH_COLUMNS, AnswerFile, Joined, Missing, Row
-from emotrace.metrics.classification import Engine
 from emotrace.metrics.label_masks import parse_labels
+from emotrace.metrics.library_check import Engine
 from emotrace.metrics.protocols import ZeroDivision
 from emotrace.metrics.resampling import SummedScore
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from emotrace.errors import InvalidScores
-from emotrace.metrics.classification import ClosedSetResult, Engine, classify
+from emotrace.metrics.classification import ClosedSetResult, classify
 from emotrace.metrics.label_masks import parse_labels
+from emotrace.metrics.library_check import Engine
 from emotrace.metrics.protocols import NEUTRAL_IS_NEGATIVE
 
 if TYPE_CHECKING:
