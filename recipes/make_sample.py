@@ -39,7 +39,7 @@ class Utterance(NamedTuple):
 
 
 SCRIPT = (
-    Utterance("They told us that we had missed it, by almost nothing.", 165, 42, 25, 70),
+    Utterance("They told us that we had fallen short, by almost nothing.", 165, 42, 25, 70),
     Utterance("I had already packed my things.", 155, 38, 20, 60),
     Utterance("And then they counted again, and we are in! I am so relieved.", 190, 62, 85, 100),
 )
@@ -92,7 +92,7 @@ def main() -> None:
     """Speaks, moves, encodes, and writes the subtitle."""
     rate_hz, sound, spans = speak_all(SCRIPT)
     frames = round(len(sound) / rate_hz * FRAMES_PER_SECOND)
-    mouth = loudness(sound, rate_hz, frames)
+    mouth = opening(sound, rate_hz, frames, spans)
     portrait = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
     turn_seconds = spans[-1][0]
     with av.open(str(FOLDER / "talk.mp4"), "w", options={"movflags": "+faststart", "fflags": "+bitexact"}) as clip:
@@ -112,9 +112,9 @@ def main() -> None:
 
 
 def pose(portrait: np.ndarray, seconds: float, mouth: float, turn_seconds: float) -> np.ndarray:
-    """The portrait at one time: `mouth` is how far it opens, 0..1; at `turn_seconds` the face brightens."""
+    """The portrait at one time: `mouth` is how far it opens; at `turn_seconds` the face brightens."""
     brows = ramp(seconds, turn_seconds - 0.1, 0.35) - 0.75 * ramp(seconds, turn_seconds + 1.5, 0.8)
-    lowered = 1.0 - 1.15 * ramp(seconds, turn_seconds + 0.9, 0.7)
+    lowered = 0.7 - 0.85 * ramp(seconds, turn_seconds + 0.9, 0.7)
     at = np.array([place for place, *_ in LANDMARKS], dtype=np.float64)
     down, opened, raised = (np.array([row[i] for row in LANDMARKS], dtype=np.float64) for i in (1, 2, 3))
     moved = at + lowered * down + mouth * opened + brows * raised
@@ -165,12 +165,16 @@ def ramp(seconds: float, start: float, length: float) -> float:
     return share * share * (3.0 - 2.0 * share)
 
 
-def loudness(sound: np.ndarray, rate_hz: int, frames: int) -> np.ndarray:
-    """How loud each frame is, 0..1, smoothed over three frames: lips do not move faster."""
+def opening(sound: np.ndarray, rate_hz: int, frames: int, spans: list[tuple[float, float]]) -> np.ndarray:
+    """How far each frame's loudness opens the mouth, 0..1.8: each utterance against its own loudest moments."""
     edges = np.linspace(0, len(sound), frames + 1).astype(int)
     power = np.array([np.sqrt(np.mean(sound[a:b] ** 2)) for a, b in pairwise(edges)])
-    smooth = np.convolve(power, [0.25, 0.5, 0.25], mode="same")
-    return np.clip(smooth / np.quantile(smooth, 0.95), 0.0, 1.0)
+    smooth = np.convolve(power, [0.25, 0.5, 0.25], mode="same")  # lips do not move faster
+    mouth = np.zeros(frames)
+    for start, end in spans:
+        spoken = slice(int(start * FRAMES_PER_SECOND), int(end * FRAMES_PER_SECOND) + 1)
+        mouth[spoken] = 1.8 * np.clip(smooth[spoken] / np.quantile(smooth[spoken], 0.95), 0.0, 1.0) ** 1.5
+    return mouth
 
 
 def speak_all(script: tuple[Utterance, ...]) -> tuple[int, np.ndarray, list[tuple[float, float]]]:

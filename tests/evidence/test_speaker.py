@@ -77,10 +77,21 @@ def test_unless_the_mouth_keeps_still() -> None:
     series, turns = dialogue(5.0, 5.0)
     times, motion = mouth(series, [], seed=3)
     in_turns = np.any([(times >= t.start_seconds) & (times <= t.end_seconds) for t in turns], axis=0)
-    listening = {"P1": (times, np.where(in_turns, 0.3 * motion, motion))}
+    listening = {"P1": (times, np.where(in_turns, 0.08 * motion, 0.3 * motion))}
     result = attribute(series, listening, turns)
     assert result.speakers == (None, None)
     assert all(turn.margin < 0.0 for turn in result.turns)
+    # The same course of motion, but as large as speech is: few samples a second prove nothing then.
+    moving = {"P1": (times, np.where(in_turns, 0.3 * motion, motion))}
+    assert attribute(series, moving, turns).speakers == ("P1", "P1")
+
+
+def test_a_turn_that_two_claim_goes_to_the_one_who_plainly_speaks_elsewhere() -> None:
+    series, turns = dialogue(4.0, 4.0)
+    speaker = mouth(series, list(turns), seed=2)
+    times, motion = mouth(series, [turns[0]], seed=5, scale=3.0)
+    grimacing = (times, motion)
+    assert attribute(series, {"P1": grimacing, "P2": speaker}, turns).speakers == ("P2", "P2")
 
 
 def test_speech_without_a_pause_still_has_a_speaker() -> None:

@@ -44,7 +44,9 @@ _EDGE_SECONDS = 0.5
 _AROUND_SECONDS = 60.0
 """How far from a turn the mouth at rest, or in other turns, is still compared with: light and distance change."""
 _STILL = -0.75
-"""Score below which a lone visible person's mouth counts as still while the speech goes on."""
+_STILL_MOTION = 0.06
+"""A lone visible person's mouth is still while the speech goes on if the score lies below the first, and half of the
+motion below the second. Lips at rest give about 0.03, speech 0.1 to 0.5; few samples alone prove nothing."""
 _COVERAGE = 1 / 3
 """Share of the turn in which a person must be seen to be a candidate."""
 
@@ -86,8 +88,11 @@ def attribute(voice: VoiceSeries | None, mouths: Mapping[str, MouthMotion], turn
         turns: The stretches to give away.
     """
     sound = None if voice is None or not len(voice) else _Sound.of(voice)
-    scores = {person: _scores(_Mouth.of(times, motion, sound), turns) for person, (times, motion) in mouths.items()}
-    by_turn = [{person: own[index] for person, own in scores.items()} for index in range(len(turns))]
+    claims = {person: _claims(_Mouth.of(times, motion, sound), turns) for person, (times, motion) in mouths.items()}
+    by_turn = [
+        {person: claim for person, own in claims.items() if (claim := own[index]) is not None}
+        for index in range(len(turns))
+    ]
     first = [_speaker_of(turn, own) for turn, own in zip(turns, by_turn, strict=True)]
     plain = {turn.person for turn in first if turn.person is not None}
     return Attribution(turns=tuple(_settled(turn, own, plain) for turn, own in zip(first, by_turn, strict=True)))
@@ -157,44 +162,57 @@ class _Mouth:
         )
 
 
-def _scores(mouth: _Mouth, turns: Sequence[Span]) -> list[float | None]:
-    """One person's score in every turn; None where the person is not seen enough."""
+@dataclass(frozen=True, kw_only=True)
+class _Claim:
+    """What speaks for one person in one turn."""
+
+    score: float
+    motion: float
+    """Median motion of the mouth in the turn."""
+
+    @property
+    def still(self) -> bool:
+        return self.score < _STILL and self.motion < _STILL_MOTION
+
+
+def _claims(mouth: _Mouth, turns: Sequence[Span]) -> list[_Claim | None]:
+    """One person's claim to every turn; None where the person is not seen enough."""
     nowhere, everywhere = np.zeros(len(mouth.motion), bool), np.ones(len(mouth.motion), bool)
     in_turns = np.any([nowhere, *(mouth.inside(turn, margin_seconds=_EDGE_SECONDS) for turn in turns)], axis=0)
     overall = mouth.goes_with_voice(in_turns, nowhere, everywhere) if len(turns) > 1 else 0.0
-    scores: list[float | None] = []
+    claims: list[_Claim | None] = []
     for turn in turns:
         if mouth.coverage(turn) < _COVERAGE:
-            scores.append(None)
+            claims.append(None)
             continue
         own = mouth.inside(turn, margin_seconds=_EDGE_SECONDS)
         around = mouth.inside(turn, margin_seconds=_AROUND_SECONDS)
-        scores.append(mouth.goes_with_voice(own, in_turns, around) + _PRIOR * overall)
-    return scores
+        score = mouth.goes_with_voice(own, in_turns, around) + _PRIOR * overall
+        claims.append(_Claim(score=score, motion=float(np.median(mouth.motion[mouth.inside(turn)]))))
+    return claims
 
 
-def _speaker_of(turn: Span, scores: Mapping[str, float | None]) -> TurnSpeaker:
-    visible = [(score, person) for person, score in scores.items() if score is not None]
-    if not visible:
+def _speaker_of(turn: Span, claims: Mapping[str, _Claim]) -> TurnSpeaker:
+    if not claims:
         return TurnSpeaker(span=turn, person=None, score=0.0, margin=0.0)
-    (best, person), *others = sorted(visible, key=lambda entry: (-entry[0], entry[1]))
+    (best, person), *others = sorted(((c.score, p) for p, c in claims.items()), key=lambda entry: (-entry[0], entry[1]))
     if not others:
-        margin = best - _STILL
-        return TurnSpeaker(span=turn, person=person if margin >= 0.0 else None, score=best, margin=margin)
+        speaker = None if claims[person].still else person
+        return TurnSpeaker(span=turn, person=speaker, score=best, margin=best - _STILL)
     margin = best - others[0][0]
     clear = margin >= _MARGIN and best > 0.0
     return TurnSpeaker(span=turn, person=person if clear else None, score=best, margin=margin)
 
 
-def _settled(turn: TurnSpeaker, scores: Mapping[str, float | None], plain: set[str]) -> TurnSpeaker:
+def _settled(turn: TurnSpeaker, claims: Mapping[str, _Claim], plain: set[str]) -> TurnSpeaker:
     """An unclear turn, given to the only claimant who plainly speaks elsewhere; any other turn as it is."""
     if turn.person is not None or turn.score <= 0.0:
         return turn
-    claims = {person: s for person, s in scores.items() if s is not None and s > 0.0 and turn.score - s < _MARGIN}
-    known = [person for person in claims if person in plain]
+    close = [person for person, c in claims.items() if c.score > 0.0 and turn.score - c.score < _MARGIN]
+    known = [person for person in close if person in plain]
     if len(known) != 1:
         return turn
-    return replace(turn, person=known[0], score=claims[known[0]], margin=0.0)
+    return replace(turn, person=known[0], score=claims[known[0]].score, margin=0.0)
 
 
 def _ranks(values: np.ndarray) -> Float[np.ndarray, " n"]:
