@@ -87,7 +87,7 @@ def test_doctor_says_that_the_base_install_is_complete() -> None:
         (["analyze", "SAMPLE", "--detector", "magic"], 2, "magic"),
         (["analyze", "SAMPLE", "--out", "text.mp4/below"], 3, "cannot be made"),
         (["analyze", "SAMPLE", "--json", "missing/a.json"], 3, "cannot be written"),
-        (["analyze", "SAMPLE", "-k", "9"], 2, "9"),
+        (["analyze", "SAMPLE", "-k", "9"], 2, "equal to 4"),
         (["report", "text.mp4"], 3, "not an emotrace result"),
         (["export", "text.mp4"], 3, "not an emotrace result"),
         (["export", "RESULT", "--to", "xls"], 2, "csv, jsonl"),
@@ -113,9 +113,9 @@ def test_bad_input_gets_one_line_and_its_exit_code(
 
 
 def test_a_sound_without_anybody_abstains_with_exit_code_1(tmp_path: Path) -> None:
-    from emotrace.testing.synthetic import write_media
+    from emotrace.testing.synthetic import write_clip
 
-    clip = write_media(tmp_path / "bars.mp4", seconds=2.0)
+    clip = write_clip(tmp_path / "bars.mp4")
     run = emotrace("analyze", clip, cwd=tmp_path)
     assert run.returncode == 1, run.stderr
     assert "nobody is seen or heard" in run.stdout
