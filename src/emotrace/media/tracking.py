@@ -48,7 +48,7 @@ _LOOK_AROUND: Final = 1.6
 _STILL_SCORE: Final = 0.6
 _LEAST_SCORE: Final = 0.3
 _SURE_TWICE: Final = 1.6
-_PATIENCE: Final = 3
+_PATIENCE: Final = 6
 
 
 @runtime_checkable
