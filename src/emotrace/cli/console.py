@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from emotrace.errors import EmotraceError
+from emotrace.errors import EmotraceError, UnwritableOutput
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,17 +18,23 @@ if TYPE_CHECKING:
 
 
 def stdout() -> Console:
-    """Results go here. Where it is not a terminal, lines are not wrapped, so that they can be searched."""
+    """Where results go."""
     from rich.console import Console
 
-    console = Console(highlight=False, emoji=False, markup=False)
+    console = Console(file=sys.stdout or io.StringIO(), highlight=False, emoji=False, markup=False)
     if not console.is_terminal:
-        console.width = 160
+        console.width = 160  # tables need some width
     return console
 
 
 def write_stdout(text: str) -> None:
-    """Exactly this text, in UTF-8 whatever the terminal's locale: for `--json -` and other pipes."""
+    """Exactly this text, in UTF-8 whatever the terminal's locale: for `--json -` and other pipes.
+
+    Raises:
+        UnwritableOutput: The program was started without a standard output.
+    """
+    if sys.stdout is None:
+        raise UnwritableOutput("it is closed", where="standard output", todo="Name a file instead of -")
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode())
     sys.stdout.buffer.flush()
@@ -34,13 +42,40 @@ def write_stdout(text: str) -> None:
 
 def say(text: str) -> None:
     """One line for the person at the keyboard; it never mixes with results."""
-    print(text, file=sys.stderr)  # noqa: T201 - stderr is this function's purpose
+    if sys.stderr is not None:  # print would take standard output instead
+        print(printable(text), file=sys.stderr)  # noqa: T201 - stderr is this function's purpose
+
+
+def printable(text: str) -> str:
+    r"""Text on one line that cannot steer the terminal: a file's name may hold anything.
+
+    >>> printable("a\nb \x1b[31m é")
+    'a\\nb \\x1b[31m é'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def report_error(error: EmotraceError) -> int:
     """Prints the error in one line and returns its exit code."""
     say(f"emotrace: {' '.join(str(error).split())}")
     return int(error.exit_code)
+
+
+def prepare_streams() -> None:
+    """Lets no character fail: what the terminal's encoding lacks is printed as its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def report_failed_output(error: OSError) -> int:
+    """The same for standard output that takes no more, as on a full disk. What is still buffered is dropped."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter fails once more at its end
+    reason = f"cannot be written ({error.strerror or error})"
+    return report_error(
+        UnwritableOutput(reason, where=error.filename or "standard output", todo="Make room, or write elsewhere")
+    )
 
 
 @contextmanager

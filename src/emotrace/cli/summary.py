@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
+from emotrace.cli.console import printable
 from emotrace.evidence.observation import EvidenceSheet
 from emotrace.results import ABSTAIN_REASONS, Analysis, Person, Segment, Verdict
 
@@ -16,24 +17,30 @@ _BASIS = {"none": "not calibrated", "simulated": "calibrated on simulated clips 
 
 def print_summary(analysis: Analysis, console: Console, *, brief: bool = False) -> None:
     """Prints the whole result; texts from the clip are printed as they are, never as markup."""
-    console.print(_headline(analysis))
+    for line in _lines(analysis, brief=brief):
+        console.print(line, soft_wrap=not console.is_terminal)
+
+
+def _lines(analysis: Analysis, *, brief: bool) -> Iterator[Text]:
+    yield _headline(analysis)
     for note in analysis.notes:
-        console.print(Text(f"note: {note.text}", style="yellow"))
+        yield Text(f"note: {note.text}", style="yellow")
     if not analysis.persons:
-        console.print(Text(f"abstained: {ABSTAIN_REASONS[analysis.verdict.abstain or 'no_person']}"))
+        yield Text(f"abstained: {ABSTAIN_REASONS[analysis.verdict.abstain or 'no_person']}")
     for person in analysis.persons:
-        console.print()
-        console.print(_person_line(person))
-        for segment in person.segments:
-            _print_segment(segment, console, brief=brief)
-        if len(person.segments) != 1:
-            _print_segment(person.overall, console, brief=brief)
+        yield Text()
+        yield _person_line(person)
+        shown = person.segments if len(person.segments) == 1 else (*person.segments, person.overall)
+        for segment in shown:
+            yield _segment_line(segment)
+            if not brief:
+                yield from (Text(f"{'':20}{detail}") for detail in _details(segment))
 
 
 def _headline(analysis: Analysis) -> Text:
     source = analysis.source
     people = "nobody" if not analysis.persons else ", ".join(person.id for person in analysis.persons)
-    line = Text(source.name, style="bold")
+    line = Text(printable(source.name), style="bold")
     line.append(f"  {source.duration_seconds:.1f} s, {people}", style="not bold")
     for modality, reason in analysis.missing.items():
         line.append(f"; no {_CHANNEL[modality]} ({reason.replace('_', ' ')})", style="not bold dim")
@@ -48,16 +55,13 @@ def _person_line(person: Person) -> Text:
     return Text(f"{person.id} ({', '.join(parts)})", style="bold")
 
 
-def _print_segment(segment: Segment, console: Console, *, brief: bool) -> None:
+def _segment_line(segment: Segment) -> Text:
     where = "whole clip" if segment.kind == "whole" else str(segment.span)
     line = Text(f"  {where:>16}  ")
     line.append(_verdict_text(segment.verdict))
     if segment.text and segment.kind != "whole":
         line.append(f"  ‘{_shorten(segment.text)}’", style="dim")
-    console.print(line)
-    if not brief:
-        for detail in _details(segment):
-            console.print(Text(f"{'':20}{detail}"))
+    return line
 
 
 def _verdict_text(verdict: Verdict) -> Text:
