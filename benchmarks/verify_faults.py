@@ -24,7 +24,8 @@ from emotrace.datasets.findings import VerifyReport
 from emotrace.datasets.verify import verify
 from emotrace.files import write_atomically
 from emotrace.testing.faults import FOUND_BY, faults_of, plant
-from emotrace.testing.layouts import LAYOUTS, Layout
+from emotrace.testing.layout import Layout
+from emotrace.testing.layouts import LAYOUTS
 from emotrace.testing.miniature import write
 
 
@@ -59,14 +60,7 @@ def trial(layout: Layout, folder: Path) -> Trial:
 
 def _outcome(layout: Layout, folder: Path, fault: str, clean: VerifyReport) -> Outcome:
     planted = plant(layout, folder / fault, fault, like=folder / "clean")
-    report = verify(
-        planted.corpus,
-        expect=clean,
-        older=planted.older,
-        splits=planted.splits,
-        circulating=planted.circulating,
-    )
-    raised = {finding.check for finding in report.faults}
+    raised = {finding.check for finding in planted.verify(clean).faults}
     return Outcome(
         check=planted.found_by, found=planted.found_by in raised, also=tuple(sorted(raised - {planted.found_by}))
     )

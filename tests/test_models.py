@@ -156,3 +156,13 @@ def test_the_cache_is_where_the_platform_wants_it(monkeypatch: pytest.MonkeyPatc
     assert cache_folder() == Path.home() / "Library" / "Caches" / "emotrace"
     monkeypatch.setenv("EMOTRACE_HOME", str(tmp_path / "own"))
     assert cache_folder() == tmp_path / "own"
+
+
+def test_a_closed_folder_holds_no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert not models.is_here("yunet")
+    with pytest.raises(ModelNotFound):
+        resolve("yunet")

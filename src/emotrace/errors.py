@@ -28,12 +28,14 @@
   x DatasetError (ValueError)  a corpus that is not on disk as its owner lays it out
     - CorpusNotFound (FileNotFoundError)  the folder, or a list or label file of it
     - MissingClip (FileNotFoundError)     a list names clips that are not there
+    - ClipOutside                         a list names clips outside the corpus's folder
   x OutputError (OSError)
     - UnwritableOutput         the target cannot be written; nothing was left half-written
   x ModelFileError (ValueError)
     - ChecksumMismatch         a weights file whose SHA-256 is not the pinned one
     - ModelNotFound (FileNotFoundError)
   x DownloadFailed (OSError)   a `pull` that did not arrive
+  x ServerFailed (OSError)     a language model's server that is not there, refuses, or sends something else
   x MissingExtra (ImportError) an optional dependency is not installed; the message names the extra
   x UsageError (ValueError)    an option with a value that cannot be
     - PurposeRefused           a use that the EU AI Act prohibits
@@ -213,6 +215,10 @@ class MissingClip(DatasetError, FileNotFoundError):
     """A list names clips that are not there; the message has the first five and the count."""
 
 
+class ClipOutside(DatasetError):
+    """A list names clips outside the corpus's folder; the message has the first five and the count."""
+
+
 class OutputError(EmotraceError, OSError):
     """A target that cannot be written."""
 
@@ -235,6 +241,10 @@ class ModelNotFound(ModelFileError, FileNotFoundError):
 
 class DownloadFailed(EmotraceError, OSError):
     """A file that `emotrace pull` could not fetch."""
+
+
+class ServerFailed(EmotraceError, OSError):
+    """A server that the user named for a language model is not there, refuses, or sends something else."""
 
 
 class MissingExtra(EmotraceError, ImportError):

@@ -1,8 +1,9 @@
-"""Writing a file so that it is there whole, or not at all."""
+"""Writing a file so that it is there whole, or not at all; and the folder for what can be fetched or made again."""
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -61,3 +62,17 @@ def make_folder(path: str | Path) -> Path:
         reason = f"the folder cannot be made ({error.strerror or error})"
         raise UnwritableOutput(reason, where=path, todo="Choose another folder") from error
     return path
+
+
+def cache_folder() -> Path:
+    """Where pulled weights and kept answers lie: `EMOTRACE_HOME` if set, else the platform's cache folder.
+
+    It may not exist yet.
+    """
+    if home := os.environ.get("EMOTRACE_HOME"):
+        return Path(home)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "emotrace"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "emotrace"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "emotrace"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -20,6 +19,7 @@ from typing import IO, Final
 from urllib.parse import urlsplit
 
 from emotrace.errors import ChecksumMismatch, DownloadFailed, ModelNotFound, UnwritableOutput, UsageError
+from emotrace.files import cache_folder
 
 _CHUNK_BYTES: Final = 1 << 16
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -91,17 +91,6 @@ def weights(name: str) -> Weights:
     return REGISTRY[name]
 
 
-def cache_folder() -> Path:
-    """Where pulled weights lie: `EMOTRACE_HOME` if set, else the platform's cache folder. It may not exist yet."""
-    if home := os.environ.get("EMOTRACE_HOME"):
-        return Path(home)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "emotrace"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "emotrace"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "emotrace"
-
-
 def resolve(name: str) -> Path:
     """The file of the weights of that name, verified. Nothing is downloaded.
 
@@ -118,7 +107,7 @@ def resolve(name: str) -> Path:
 def is_here(name: str) -> bool:
     """Whether the weights are shipped or were pulled; says nothing about whether they are intact."""
     entry = weights(name)
-    return entry.shipped or (cache_folder() / entry.file).is_file()
+    return entry.shipped or _is_file(cache_folder() / entry.file)
 
 
 def verify(path: str | Path, *, name: str) -> Path:
@@ -131,13 +120,20 @@ def verify(path: str | Path, *, name: str) -> Path:
     """
     entry, path = weights(name), Path(path)
     todo = "Install emotrace again" if entry.shipped else f"Run: emotrace pull {name}"
-    if not path.is_file():
+    if not _is_file(path):
         raise ModelNotFound(f"the weights {name!r} are not on this machine", where=path, todo=todo)
     status = path.stat()
     found = _digest(path, status.st_size, status.st_mtime_ns)
     if found != entry.sha256:
         raise ChecksumMismatch(f"SHA-256 is {found[:12]}..., not {entry.sha256[:12]}...", where=path, todo=todo)
     return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError:  # a closed folder, such as the home of somebody else
+        return False
 
 
 @cache

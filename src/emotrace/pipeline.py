@@ -91,8 +91,8 @@ def analyze(
         recording.pictures, recording.sound, faces_by, total_seconds=clip.span.end_seconds, watch=watch
     )
     whole, turns = recording.span, () if voice is None else speech_turns(voice)
-    stretches = segment(whole, clip.transcript, turns)
-    people = witnesses(faces, voice, turns, stretches, clip.transcript)
+    stretches = segment(whole, recording.transcript, turns)
+    people = witnesses(faces, voice, turns, stretches, recording.transcript)
 
     def judge(witness: Witness, span: Span, kind: SegmentKind, text: str | None) -> Segment:
         sheet = sheet_of(witness, span, clip_id=clip.sha256, absent=recording.absent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +16,7 @@ from emotrace.installation import installed_version
 from emotrace.media.clip import Clip
 from emotrace.media.faces import FaceDetector, YuNetDetector
 from emotrace.media.tracking import FaceTrack
+from emotrace.media.transcript import Transcript, readable
 from emotrace.models import REGISTRY
 from emotrace.results import (
     AudioInfo,
@@ -39,6 +41,13 @@ _TABLES = {
 }
 
 
+_ISSUES = {
+    "end_before_start": "end before they start and were left out",
+    "beyond_clip": "lie beyond the end of the clip and were left out",
+    "cut_to_clip": "reach beyond the clip and were cut to it",
+}
+
+
 class Recording:
     """A clip and its readers: what the header claims beside what was measured while reading."""
 
@@ -53,6 +62,11 @@ class Recording:
         """From 0 to the last picture or sample that could be read."""
         ends = [reader.info.end_seconds for reader in (self.pictures, self.sound) if reader is not None]
         return Span(0.0, round(max(ends, default=0.0), 3))
+
+    @cached_property
+    def transcript(self) -> Transcript | None:
+        """What is said in `span`. Ask for it once the readers are through, since a header may claim another end."""
+        return None if self.clip.transcript is None else self.clip.transcript.within(self.span)
 
     def boxes(self, track: FaceTrack | None) -> tuple[FaceBox, ...]:
         """Where the face was, as shares of the picture."""
@@ -72,9 +86,9 @@ class Recording:
 
     def source(self, turns: Sequence[Span]) -> Source:
         """The file, in numbers."""
-        transcript = self.clip.transcript
+        transcript = self.transcript
         return Source(
-            name=_readable(self.clip.path.name),
+            name=readable(self.clip.path.name),
             sha256=self.clip.sha256,
             bytes=self.clip.bytes,
             duration_seconds=self.span.end_seconds,
@@ -106,10 +120,10 @@ class Recording:
             found.append(Note(code="no_speech", text="no speech was found in the sound"))
         if any(witness.track is None for witness in people) and self.pictures is not None:
             found.append(Note(code="voice_unseen", text="speech or words could not be given to a visible face"))
-        transcript = self.clip.transcript
+        transcript = self.transcript
         if transcript is not None:
             found += [
-                Note(code=f"transcript_{issue}", text=f"{count} transcript cues: {issue.replace('_', ' ')}")
+                Note(code=f"transcript_{issue}", text=f"transcript cues that {_ISSUES[issue]}: {count}")
                 for issue, count in sorted(transcript.issues.items())
             ]
             if not transcript.timed:
@@ -155,11 +169,6 @@ def _digest(path: str) -> str:
 def _rounded(record: dict[str, Any]) -> dict[str, Any]:
     """The record with its numbers as they are written: to the millisecond."""
     return {name: round(value, 3) if isinstance(value, float) else value for name, value in record.items()}
-
-
-def _readable(name: str) -> str:
-    """The file name as text: bytes in it that are no UTF-8 become question marks."""
-    return name.encode("utf-8", "replace").decode()
 
 
 def _cut_short(name: str, info: Any) -> str:

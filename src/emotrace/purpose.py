@@ -13,7 +13,7 @@ from emotrace.errors import PurposeRefused, UsageError
 from emotrace.results import Purpose
 
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
-PROHIBITED: tuple[str, ...] = ("workplace", "education")
+PROHIBITED = {"workplace": "the workplace", "education": "education"}
 
 
 def check_purpose(purpose: str) -> Purpose:
@@ -26,7 +26,7 @@ def check_purpose(purpose: str) -> Purpose:
     name = purpose.strip().lower()
     if name in PROHIBITED:
         raise PurposeRefused(
-            f"emotion recognition in the {name} is prohibited by article 5(1)(f) of the EU AI Act",
+            f"emotion recognition in {PROHIBITED[name]} is prohibited by article 5(1)(f) of the EU AI Act",
             where=f"--purpose {purpose}",
             todo="The article exempts medical and safety reasons only: see docs/responsible-use.md",
         )

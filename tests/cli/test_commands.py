@@ -122,6 +122,64 @@ def test_a_sound_without_anybody_abstains_with_exit_code_1(tmp_path: Path) -> No
     assert Analysis.read(tmp_path / "bars.emotrace.json").verdict.abstain == "no_person"
 
 
+def test_words_of_a_clip_whose_length_is_no_whole_millisecond_are_read(tmp_path: Path) -> None:
+    from emotrace.testing.synthetic import Tone, write_clip
+
+    clip = write_clip(tmp_path / "tone.wav", pictures=(), sounds=(Tone(duration_seconds=1.2344, codec="pcm_s16le"),))
+    run = emotrace("analyze", clip, "--text", "I am so happy today", "--json", "-", "--quiet", cwd=tmp_path)
+    assert [o["cue"] for o in json.loads(run.stdout)["persons"][0]["overall"]["sheet"]["observations"]] == [
+        "w_names:happy"
+    ]
+
+
+def test_what_is_read_is_never_replaced(result: Path, tmp_path: Path) -> None:
+    clip, kept = tmp_path / "talk.mp4", tmp_path / "talk.emotrace.json"
+    clip.write_bytes(sample_clip().read_bytes())
+    kept.write_bytes(result.read_bytes())
+    (tmp_path / "link.json").symlink_to(clip)
+    for args in (
+        ["analyze", clip, "--json", "link.json"],
+        ["export", kept, "--out", kept],
+        ["report", kept, "--out", clip],
+        ["report", kept, "--out", kept],
+    ):
+        run = emotrace(*args, cwd=tmp_path)
+        assert (run.returncode, "would replace the input" in run.stderr) == (2, True), run.stderr
+    assert clip.read_bytes() == sample_clip().read_bytes()
+    assert kept.read_bytes() == result.read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("redirection", ["> /dev/full", ">&-"])
+@pytest.mark.parametrize("args", ["export RESULT --out -", "schema"])
+def test_an_output_that_takes_nothing_is_one_line(args: str, redirection: str, result: Path) -> None:
+    line = f"'{EMOTRACE[0]}' {args.replace('RESULT', repr(str(result)))} {redirection}"
+    run = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 3, run.stderr
+    assert run.stderr.startswith("emotrace: standard output: ")
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_without_standard_error_the_exit_code_still_tells(tmp_path: Path) -> None:
+    run = subprocess.run(["/bin/sh", "-c", f"'{EMOTRACE[0]}' analyze none.mp4 2>&-"], capture_output=True, check=False)
+    assert (run.returncode, run.stdout) == (3, b"")
+
+
+def test_a_name_cannot_steer_the_terminal_and_every_locale_prints(tmp_path: Path) -> None:
+    clip = tmp_path / "a\nb\x1b[31m😀.wav"
+    clip.write_bytes(b"")
+    run = emotrace("analyze", clip)
+    assert (run.returncode, len(run.stderr.splitlines()), "\x1b" in run.stderr) == (3, 1, False)
+    talk = tmp_path / "😀.mp4"
+    talk.write_bytes(sample_clip().read_bytes())
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [*EMOTRACE, "analyze", str(talk), "--out", str(tmp_path)], capture_output=True, env=ascii_only, check=False
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 def test_help_is_quick_and_names_the_exit_codes() -> None:
     times = []
     for _ in range(3):

@@ -10,7 +10,9 @@ import pytest
 
 from emotrace.datasets.corpora import CORPORA, open_corpus
 from emotrace.datasets.tables import mend_c1, number, read_rows
+from emotrace.datasets.verify import verify
 from emotrace.errors import (
+    ClipOutside,
     CorpusNotFound,
     DuplicateName,
     MissingClip,
@@ -20,7 +22,8 @@ from emotrace.errors import (
 )
 from emotrace.span import Span
 from emotrace.testing.faults import plant
-from emotrace.testing.layouts import LAYOUTS, Layout
+from emotrace.testing.layout import Layout
+from emotrace.testing.layouts import LAYOUTS
 from emotrace.testing.miniature import layout_of, write, write_clip
 
 
@@ -217,3 +220,25 @@ def test_real_german_recordings_are_read_by_their_names(shared_media: Path) -> N
     assert len(examples) == 408
     assert Counter(example.target.labels[0] for example in examples)["anger"] == 100
     assert len({example.group for example in examples}) == 8
+
+
+@pytest.mark.parametrize("place", ["../outside", "/outside", "frames/../../outside"])
+def test_a_clip_outside_the_folder_is_refused_unless_it_is_allowed(place: str, folder: Path) -> None:
+    root = folder / "corpus"
+    (root / "frames").mkdir(parents=True)
+    absolute = place.replace("/outside", str(folder / "outside")) if place == "/outside" else place
+    (root / "table.csv").write_text(f"id,path,label\na,{absolute}/clip.wav,happy\n")
+    write_clip(folder / "outside" / "clip.wav", seed="x", frames=10)
+    with pytest.raises(ClipOutside, match=r"outside this folder: a \(.*outside=True"):
+        open_corpus("generic", root).examples()
+    report = verify(open_corpus("generic", root), expect="none")
+    assert [finding.check for finding in report.faults] == ["outside"]
+    (example,) = open_corpus("generic", root, outside=True).examples()
+    assert example.media.is_file()
+
+
+def test_a_link_in_the_folder_is_the_users_choice(folder: Path) -> None:
+    (folder / "corpus" / "happy").mkdir(parents=True)
+    write_clip(folder / "elsewhere" / "clip.wav", seed="x", frames=10)
+    (folder / "corpus" / "happy" / "clip.wav").symlink_to(folder / "elsewhere" / "clip.wav")
+    assert len(list(open_corpus("generic", folder / "corpus").examples())) == 1

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotrace.datasets.example import Example, Target, frame_number, frame_paths, kind_of
-from emotrace.testing.layouts import LAYOUTS, Layout
+from emotrace.testing.layout import Layout
+from emotrace.testing.layouts import LAYOUTS
 from emotrace.testing.miniature import picture, write, write_clip
 
 

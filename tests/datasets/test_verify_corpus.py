@@ -16,7 +16,8 @@ from emotrace.datasets.media_checks import Limits
 from emotrace.datasets.verify import CHECKS, verify
 from emotrace.errors import CorpusNotFound, UnknownChoice, UnknownLabel, UnreadableTable
 from emotrace.testing.faults import FOUND_BY, faults_of, plant
-from emotrace.testing.layouts import LAYOUTS, Layout
+from emotrace.testing.layout import Layout
+from emotrace.testing.layouts import LAYOUTS
 from emotrace.testing.miniature import layout_of, write
 
 BY_TITLE = {layout.title: layout for layout in LAYOUTS}
@@ -39,13 +40,7 @@ def test_a_clean_copy_is_clean_and_every_planted_fault_is_found(layout: Layout, 
     assert tuple(finding.check for finding in clean.findings) == CHECKS
     for fault in faults_of(layout):
         planted = plant(layout, folder / fault, fault, like=folder / "clean")
-        report = verify(
-            planted.corpus,
-            expect=clean,
-            older=planted.older,
-            splits=planted.splits,
-            circulating=planted.circulating,
-        )
+        report = planted.verify(clean)
         by_check = {finding.check: finding for finding in report.faults}
         assert planted.found_by in by_check, f"{fault} was not found; faults: {list(by_check)}"
         finding = by_check[planted.found_by]

@@ -144,3 +144,11 @@ def test_moving_more_changes_nothing(scale: float, offset: float) -> None:
     moved = attribute(series, {"P1": talker, "P2": (other[0], scale * other[1] + offset)}, turns)
     assert moved.speakers == plain.speakers == ("P1", "P1")
     assert moved.turns[0].margin == pytest.approx(plain.turns[0].margin, abs=0.2)
+
+
+def test_of_several_still_mouths_nobody_speaks_whatever_their_noise_looks_like() -> None:
+    series, turns = dialogue(3.0)
+    mouths = {"P1": mouth(series, list(turns), seed=2), "P2": mouth(series, [], seed=1)}
+    assert attribute(series, mouths, turns).speakers == ("P1",)
+    faint = {person: (times, 0.02 * motion) for person, (times, motion) in mouths.items()}
+    assert attribute(series, faint, turns).speakers == (None,)

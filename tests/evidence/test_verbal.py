@@ -260,3 +260,7 @@ def test_a_long_match_keeps_its_negation_and_its_word():
     assert finding.text.startswith("says 'never considered")
     assert "disturbing" in finding.text
     assert len(finding.text) <= 120
+
+
+def test_german_words_of_feeling_are_not_called_plain() -> None:
+    assert "w_routine" not in cues("Ich bin so traurig und wütend, ich hasse dich")

@@ -65,6 +65,14 @@ def test_stillness_needs_time_and_measured_motion() -> None:
     assert "still_face" not in seen(changed(resting(), 10, 20, cheek_rise=0.2))
 
 
+def test_stillness_counts_the_time_on_screen_only() -> None:
+    early, late = resting(15), resting(15, start_seconds=60.0)
+    both = FaceSeries(
+        **{f.name: np.concatenate([getattr(early, f.name), getattr(late, f.name)]) for f in fields(early)}
+    )
+    assert "5.6 s" in seen(both)["still_face"].text
+
+
 def test_speech_does_not_disturb_stillness() -> None:
     talking = resting()
     mouth = (0.1 * np.sin(np.arange(30))).astype(np.float32)
@@ -83,7 +91,8 @@ def test_a_smile_has_onset_apex_and_offset_and_says_what_the_eyes_do(eyes: float
 
 
 def test_one_frame_makes_no_smile() -> None:
-    assert not STRONG & set(seen(changed(resting(), 12, 12, smile=0.99)))
+    for row in (0, 12, 29):
+        assert not STRONG & set(seen(changed(resting(), row, row, smile=0.99)))
 
 
 def test_a_mouth_that_is_made_like_a_slight_smile_is_none() -> None:
@@ -121,6 +130,13 @@ def test_a_tilt_lasts_and_has_a_side() -> None:
     assert "to the right" in seen(changed(resting(), 10, 18, roll_degrees=18.0))["head_tilt"].text
     assert "to the left" in seen(changed(resting(), 10, 18, roll_degrees=-18.0))["head_tilt"].text
     assert "head_tilt" not in seen(changed(resting(), 10, 11, roll_degrees=18.0))
+
+
+def test_a_head_that_is_tilted_all_along_may_be_a_tilted_camera() -> None:
+    found = observe(changed(resting(), 0, 29, roll_degrees=25.0), Span(0.0, 5.8))
+    assert [(f.cue, f.text) for f in found if f.modality == "visual" and f.cue != "still_face"] == [
+        (None, "line of the eyes slopes by 25 degrees to the right of the picture")
+    ]
 
 
 def test_a_face_comes_nearer_but_a_cut_does_not_bring_it() -> None:

@@ -163,7 +163,7 @@ def test_hostile_files_are_refused_and_nothing_runs(
     finally:
         watch[0] = False
     assert str(path) in str(caught.value)
-    assert int(caught.value.exit_code) == 1
+    assert int(caught.value.exit_code) == 3
     # Opening the file itself is all that may happen.
     assert [event for event, arguments in audited[1:] if str(path) not in map(str, arguments)] == []
     assert not (tmp_path / TARGET).exists()

@@ -350,3 +350,36 @@ def test_real_subtitles(shared_media) -> None:
     assert transcript.source == "sidecar:long_10min.srt"
     assert transcript.utterances[0].text == "bin blue at f two now"
     assert not transcript.issues
+
+
+def test_a_clip_that_ends_before_its_header_says_keeps_its_last_words(tmp_path) -> None:
+    path = tmp_path / "a.srt"
+    path.write_text(
+        "1\n00:00:00,500 --> 00:00:02,000\nso happy now\n\n2\n00:00:01,900 --> 00:00:02,000\n[laughs] gone\n"
+    )
+    transcript = load_transcript("none.mp4", transcript_path=path, span=Span(0.0, 2.0))
+    assert transcript is not None
+    cut = transcript.within(Span(0.0, 1.61))
+    assert said(cut) == [(0.5, 1.61, "so happy now")]
+    assert all(word.span in Span(0.0, 1.61) for word in cut.words)
+    assert cut.sounds == ()
+    assert cut.issues == {"beyond_clip": 1}
+    assert transcript.within(Span(0.0, 2.0)) == transcript
+
+
+def test_words_without_times_last_as_long_as_the_clip() -> None:
+    transcript = load_transcript("none.mp4", text="so happy now", span=Span(0.0, 2.0))
+    assert transcript is not None
+    for end in (0.0, 1.999, 2.5):
+        assert {word.span for word in transcript.within(Span(0.0, end)).words} == {Span(0.0, end)}
+
+
+def test_text_and_names_that_are_no_unicode_can_still_be_written(tmp_path) -> None:
+    transcript = load_transcript("none.mp4", text="bad \udcff word", span=CLIP)
+    assert transcript is not None
+    assert transcript.text.encode().decode() == "bad ? word"
+
+
+def test_a_folder_is_no_transcript(tmp_path) -> None:
+    with pytest.raises(UnreadableTranscript, match="not a file"):
+        load_transcript("none.mp4", transcript_path=tmp_path, span=CLIP)

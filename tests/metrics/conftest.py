@@ -1,24 +1,10 @@
-"""Label tables for tests: a small set of our own in every format, and the official ones where the user has a copy."""
+"""Label tables of our own for tests."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
-from emotrace.labels.official_tables import ENVIRONMENT_VARIABLE, WheelTables
-
-OFFICIAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "ovmer_tables"
-
-
-@pytest.fixture(scope="session")
-def official_folder() -> Path:
-    """The user's copy of the official tables, from the environment or beside the repository."""
-    folder = Path(os.environ.get(ENVIRONMENT_VARIABLE) or OFFICIAL)
-    if not folder.is_dir():
-        pytest.skip(f"needs a copy of the official wheel tables in {ENVIRONMENT_VARIABLE}")
-    return folder
+from emotrace.labels.official_tables import WheelTables
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import math
 
 import numpy as np
@@ -8,17 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotrace.errors import InvalidScores, MissingExtra, UnknownLabel
-from emotrace.metrics.classification import (
-    CLOSED_SET_SCORES,
-    ccc,
-    class_indices,
-    classify,
-    confusion,
-    from_confusion,
-    mer2023_combined,
-    mse,
-)
+from emotrace.errors import ExitCode, InvalidScores, MissingExtra, UnknownLabel
+from emotrace.metrics import library_check
+from emotrace.metrics.classification import classify, from_confusion
+from emotrace.metrics.confusion_matrix import CLOSED_SET_SCORES, class_indices, confusion
+from emotrace.metrics.values import ccc, mer2023_combined, mse
 
 LABELS = ("angry", "happy", "neutral", "sad")
 pairs = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from((*LABELS, None))), min_size=1, max_size=40)
@@ -69,7 +62,7 @@ def test_unknown_labels_are_named_with_their_rows_and_their_number() -> None:
         UnknownLabel, match=r"'x0' \(row 1\).*'x4' \(row 5\) and 3 more \(8 in all\).*angry, happy"
     ) as caught:
         classify([f"x{i}" for i in range(8)], ["sad"] * 8, labels=LABELS)
-    assert int(caught.value.exit_code) == 1
+    assert int(caught.value.exit_code) == 3
 
 
 def test_a_clip_without_truth_is_refused() -> None:
@@ -90,10 +83,11 @@ def test_lengths_and_repeated_labels_are_checked() -> None:
         confusion(["a"], ["a"], labels=("a", "a"))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("sklearn") is not None, reason="scikit-learn is installed")
-def test_asking_for_an_absent_library_names_the_extra() -> None:
-    with pytest.raises(MissingExtra, match=r"emotrace\[eval\]"):
+def test_asking_for_an_absent_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library_check.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"emotrace\[eval\]") as caught:
         classify(["a"], ["a"], labels="a", engine="scikit-learn")
+    assert caught.value.exit_code is ExitCode.MISSING_EXTRA
 
 
 @given(pairs)

@@ -12,13 +12,13 @@ from emotrace.errors import InvalidScores
 from emotrace.labels.label_table import INNER, MIDDLE, OwnTable
 from emotrace.labels.official_tables import LEVEL_1, LEVEL_2, TARGETS, WheelTables
 from emotrace.metrics.clip_scorer import ClipScorer
-from emotrace.metrics.constant_answers import constant_answers
-from emotrace.metrics.grouped_sets import grouped_sets
-from emotrace.metrics.hit_rate import hit_or_not, hit_rate
+from emotrace.metrics.guessing import constant_answers
+from emotrace.metrics.hits import hit_or_not, hit_rate
 from emotrace.metrics.label_masks import LabelMasks, parse_labels
 from emotrace.metrics.open_vocabulary import SetScorer
 from emotrace.metrics.protocols import PROTOCOLS
-from emotrace.metrics.sentiment import polarity, preference, sentiment
+from emotrace.metrics.stored_groups import grouped_sets
+from emotrace.metrics.two_classes import polarity, preference, sentiment
 
 WORDS = ["happily", "low", "lowly", "fearful", "mixed", "blue", "glad", "merry", "neutral", "unheard of", "tense"]
 label_sets = st.lists(st.sampled_from(WORDS), max_size=5)
@@ -45,23 +45,38 @@ corpora = st.lists(st.tuples(label_sets, label_sets), min_size=1, max_size=12)
         (["a, b", " C "], ["a, b", "c"]),
         (np.array(["x", "y"]), ["x", "y"]),
         (" [a]", ["[a"]),
+        ("['[a']", ["[a"]),
+        ("['a', 'b']", ["a", "b"]),
+        ("'a']", ["a"]),
+        ("['a", ["a"]),
     ],
 )
 def test_label_strings_are_split_as_the_field_splits_them(answer, labels: list[str], small_tables) -> None:
     assert parse_labels(answer) == labels
     # The joined pass over a whole corpus splits as one answer is split.
-    masks = LabelMasks(small_tables, LEVEL_1)
-    for answers in ([answer], [answer, "x"], ["'y'", answer, ""]):
-        encoded = masks.encode(answers)
-        start = encoded.starts[answers.index(answer) if not isinstance(answer, np.ndarray) else len(answers) // 2]
-        names = dict(enumerate([*masks.labels, *encoded.unknown], start=1))
-        found = []
-        for number in encoded.ids[start + 1 :]:
-            if number == 0:
-                break
-            found.append(names[int(number)])
-        if len(answers) == 1:
-            assert found == labels
+    for place, answers in (
+        (0, [answer]),
+        (0, [answer, "x"]),
+        (1, ["'y'", answer, ""]),
+        (1, ["['y']", answer, "['z']"]),
+    ):
+        assert encoded_labels(small_tables, answers)[place] == labels
+
+
+def encoded_labels(table: WheelTables, answers: list) -> list[list[str]]:
+    """The labels of each answer, read back from their numbers."""
+    masks = LabelMasks(table, LEVEL_1)
+    encoded = masks.encode(answers)
+    names = ["", *masks.labels, *encoded.unknown]
+    return [[names[number] for number in part[1:]] for part in np.split(encoded.ids, encoded.starts[1:])]
+
+
+@given(st.lists(st.text("[]'\", aB;\x00\x02\n", max_size=12), min_size=1, max_size=6))
+def test_any_strings_are_split_together_as_each_is_alone(small_tables, answers: list[str]) -> None:
+    alone = [[label.replace("\x00", "\x01").replace("\x02", "\x01") for label in parse_labels(a)] for a in answers]
+    assert encoded_labels(small_tables, answers) == alone
+    encoded = LabelMasks(small_tables, LEVEL_1).encode(answers)
+    assert encoded.malformed == sum(";" in a or a.count("[") != a.count("]") for a in answers)
 
 
 def test_a_number_is_no_answer() -> None:

@@ -58,3 +58,9 @@ def test_what_neither_explains_is_what_all_leave_open() -> None:
     open_to_all = set(words.unexplained_by_all(verdict.verifications))
     assert open_to_all == set(verdict.verifications[0].unexplained) & set(verdict.verifications[1].unexplained)
     assert words.unexplained_by_all(()) == ()
+
+
+def test_a_quotation_shows_that_the_observation_goes_on() -> None:
+    assert words.quoted("lip corners rise", "lip corners rise from 1.2 s") == "lip corners rise …"
+    assert words.quoted("says 'no'", "says 'no'") == "says 'no'"
+    assert words.quoted("", "says 'no'") == ""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from emotrace.cli.console import say, stdout, watching, write_stdout
+from emotrace.cli.console import refuse_to_replace, say, stdout, watching, write_stdout
 from emotrace.errors import ExitCode
 
 
@@ -67,6 +67,8 @@ def analyze(
     from emotrace.files import make_folder, write_atomically
     from emotrace.pipeline import analyze as run
 
+    if json is not None and json != "-":
+        refuse_to_replace(file, Path(json))
     with watching(file.name, quiet=quiet) as watch:
         analysis = run(
             file,

@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emotrace.errors import EmotraceError, UnwritableOutput
+from emotrace.errors import EmotraceError, UnwritableOutput, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,6 +56,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def refuse_to_replace(source: Path, target: Path) -> None:
+    """Makes sure that what is written does not take the place of what is read.
+
+    Raises:
+        UsageError: Both are one file, whatever they are called.
+    """
+    if target.is_file() and source.is_file() and target.samefile(source):
+        raise UsageError("the output would replace the input", where=target, todo="Write to another file")
+
+
 def report_error(error: EmotraceError) -> int:
     """Prints the error in one line and returns its exit code."""
     say(f"emotrace: {' '.join(str(error).split())}")
@@ -83,7 +94,7 @@ def watching(what: str, *, quiet: bool = False) -> Iterator[Watch]:
     """A watch that draws a progress bar on stderr, if that is a terminal."""
     from emotrace.progress import Watch
 
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield Watch()
         return
     from rich.console import Console

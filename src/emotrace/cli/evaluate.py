@@ -11,16 +11,10 @@ from emotrace.cli.console import say, stdout, write_stdout
 from emotrace.errors import UsageError
 
 if TYPE_CHECKING:
-    from emotrace.labels.label_table import LabelTable
-    from emotrace.metrics.protocols import Protocol
+    from emotrace.metrics.evaluation import Evaluation
+    from emotrace.metrics.scored import Settings
 
 FORMATS = ("text", "json", "csv", "html")
-OFFICIAL_SET_OF_DATASET = {
-    "ov-merd-plus": "unibench",
-    **dict.fromkeys(("mer2023", "mer2024", "meld", "iemocap"), "hitrate"),
-    **dict.fromkeys(("mosi", "mosei", "sims", "simsv2"), "sentiment"),
-}
-"""MER-UniBench's data sets -> the protocol of each [field]."""
 
 
 def evaluate(
@@ -28,14 +22,16 @@ def evaluate(
         str, typer.Option("--protocol", "-p", help="Named protocol; --list shows them all.", show_default=False)
     ] = "",
     truth: Annotated[
-        Path | None, typer.Option("--truth", help="csv, tsv, jsonl or npz with the truth.", show_default=False)
+        Path | None,
+        typer.Option(help="csv, tsv, jsonl or npz with the truth; for unibench a folder.", show_default=False),
     ] = None,
     pred: Annotated[
         Path | None,
-        typer.Option("--pred", help="csv, tsv, jsonl or npz, or a folder of emotrace results.", show_default=False),
+        typer.Option(help="csv, tsv, jsonl or npz, or a folder of emotrace results.", show_default=False),
     ] = None,
     pred_b: Annotated[
-        Path | None, typer.Option(help="A second system: adds the paired comparison.", show_default=False)
+        list[Path] | None,
+        typer.Option(help="A rival: adds the paired comparison. May be repeated.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
@@ -64,7 +60,7 @@ def evaluate(
         Path | None, typer.Option(help="Text file: the names that the answers must have.", show_default=False)
     ] = None,
     train_names: Annotated[
-        Path | None, typer.Option(help="Text file: warn when a truth name was trained on.", show_default=False)
+        Path | None, typer.Option(help="Text file: say so when a truth name was trained on.", show_default=False)
     ] = None,
     column_truth: Annotated[str | None, typer.Option(help="Column of the truth.", show_default=False)] = None,
     column_pred: Annotated[str | None, typer.Option(help="Column of the answers.", show_default=False)] = None,
@@ -75,8 +71,18 @@ def evaluate(
     group_by: Annotated[
         str | None, typer.Option(help="Column of the truth: scores of each group.", show_default=False)
     ] = None,
+    folds: Annotated[
+        str | None, typer.Option(help="Column of the truth with the test fold: fold means too.", show_default=False)
+    ] = None,
     extract: Annotated[
-        str | None, typer.Option(help="none, or rules: labels out of free text.", show_default=False)
+        str | None, typer.Option(help="Labels out of free text: none, rules, or llm.", show_default=False)
+    ] = None,
+    llm_url: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible server for --extract llm: texts go there.", show_default=False)
+    ] = None,
+    llm_model: Annotated[str | None, typer.Option(help="Model on that server.", show_default=False)] = None,
+    llm_kept: Annotated[
+        Path | None, typer.Option(help="JSON lines of answers that are not asked again.", show_default=False)
     ] = None,
     bootstrap: Annotated[
         int | None, typer.Option(min=0, help="Resamples; 0 draws none.", show_default="10000, or 1000 from 5001 clips")
@@ -97,55 +103,64 @@ def evaluate(
 ) -> None:
     """Score answers against truth under a named protocol, with intervals, provenance and the clips that were scored.
 
-    Exit codes: 0 scored, 1 data refused, 2 wrong usage.
+    Exit codes: 0 scored, 2 wrong usage, 3 data refused, 4 an extra is missing.
     """
+    from emotrace.cli import evaluation_input as given
     from emotrace.cli import evaluation_output as output
-    from emotrace.metrics.answer_files import read_answers
-    from emotrace.metrics.evaluation import evaluate as run
+    from emotrace.metrics.benchmark import DATA_SETS
     from emotrace.metrics.protocols import PROTOCOLS
+    from emotrace.metrics.scored import Settings
 
     if show_list:
         output.print_protocols(stdout())
         return
-    _one_of("--format", form, FORMATS)
-    _one_of("--protocol", protocol, tuple(PROTOCOLS))
-    chosen = PROTOCOLS[_of_dataset(protocol, dataset)]
-    table = _label_table(chosen, tables, table_version)
+    if protocol or explain_word is None:
+        given.one_of("--protocol", protocol, tuple(PROTOCOLS))
     if explain_word is not None:
-        if table is None:
-            raise UsageError(f"protocol {protocol} uses no label tables", where="--explain-word")
-        output.print_path(table.explain(explain_word), stdout())
+        output.print_path(given.table_to_explain(protocol, tables, table_version), explain_word, stdout())
         return
+    given.one_of("--format", form, FORMATS)
+    if dataset is not None:
+        given.one_of("--dataset", dataset, tuple(DATA_SETS))
+        if protocol != "unibench":
+            raise UsageError("is for the protocol unibench", where="--dataset")
+        protocol = DATA_SETS[dataset]
+    table = given.label_table(PROTOCOLS[protocol], tables, table_version)
     if truth is None or pred is None:
         raise UsageError("needs --truth FILE and --pred FILE", where="emotrace evaluate")
-    settings = _settings(
-        scheme=scheme,
-        table=table,
-        zero_division=_one_of("--zero-division", zero_division, ("nan", "zero")),
-        rounds=bootstrap,
-        seed=seed,
-        cluster=cluster,
-        group_by=group_by,
-        missing=_one_of("--missing", missing, ("error", "empty")),
-        exact_names=None if names is None else _read_names(names),
-        extract=_one_of("--extract", extract, ("none", "rules")),
-        column_truth=column_truth,
-        column_answer=column_pred,
-        clip_values=clip,
-        synonym_groups={} if groups is None else _read_groups(groups),
-        engine=_one_of("--engine", engine, ("auto", "base", "scikit-learn")),
-    )
-    true_file = read_answers(truth, split=split)
-    rival = None if pred_b is None else read_answers(pred_b, split=split)
-    result = run(chosen, true_file, read_answers(pred, split=split), settings=settings, rival=rival)
-    if train_names is not None:
-        trained = [name for name in _read_names(train_names) if name in true_file.rows]
-        if trained:
-            say(f"emotrace: {len(trained)} of {len(true_file.rows)} clips were trained on, such as {trained[0]}")
+    chosen: dict[str, Any] = {
+        "scheme": scheme,
+        "table": table,
+        "zero_division": given.one_of("--zero-division", zero_division, ("nan", "zero")),
+        "rounds": bootstrap,
+        "seed": seed,
+        "cluster": cluster,
+        "group_by": group_by,
+        "folds": folds,
+        "missing": given.one_of("--missing", missing, ("error", "empty")),
+        "exact_names": given.read_names(names),
+        "train_names": frozenset(given.read_names(train_names) or ()),
+        "extract": given.one_of("--extract", extract, ("none", "rules", "llm")),
+        "asker": given.asker(extract, llm_url, llm_model, llm_kept),
+        "column_truth": column_truth,
+        "column_answer": column_pred,
+        "clip_values": clip,
+        "synonym_groups": given.read_groups(groups),
+        "engine": given.one_of("--engine", engine, ("auto", "base", "scikit-learn")),
+    }
+    settings = Settings(**chosen)
+    if protocol == "unibench" and truth.is_dir():
+        result = _benchmark(truth, pred, pred_b or [], settings)
+    else:
+        result = _one(protocol, truth, pred, pred_b or [], settings, split)
+    if settings.asker is not None:
+        say(f"emotrace: {settings.asker.asked} texts were sent to {settings.asker.host}, the other answers were kept")
     if out is not None:
         for path in output.write_files(out, result):
             say(f"wrote {path}")
-    if explain is not None and table is not None:
+    if explain is not None:
+        if table is None:
+            raise UsageError(f"protocol {protocol} uses no label tables", where="--explain")
         output.write_labels(explain, table, result)
         say(f"wrote {explain}")
     if form == "text":
@@ -154,55 +169,22 @@ def evaluate(
         write_stdout(output.RENDERERS[form](result))
 
 
-def _one_of(option: str, value: Any, known: tuple[str, ...]) -> Any:
-    if value is not None and value not in known:
-        raise UsageError(f"got {value!r}", where=option, todo=f"Known: {', '.join(known)}")
-    return value
-
-
-def _settings(**chosen: Any) -> Any:
-    from emotrace.metrics.scored import Settings
-
-    return Settings(**chosen)
-
-
-def _of_dataset(protocol: str, dataset: str | None) -> str:
-    if dataset is None:
-        return protocol
-    if protocol != "unibench":
-        raise UsageError("is for the protocol unibench", where="--dataset")
-    return OFFICIAL_SET_OF_DATASET[_one_of("--dataset", dataset, tuple(OFFICIAL_SET_OF_DATASET))]
-
-
-def _label_table(protocol: Protocol, folder: Path | None, version: str | None) -> LabelTable | None:
-    from emotrace.labels.label_table import OwnTable
-    from emotrace.labels.official_tables import WheelTables, tables_folder
-
-    if protocol.tables is None:
-        return None
-    if protocol.tables == "own":
-        return OwnTable.shipped()
-    wanted = _one_of("--table-version", version, ("v1", "v2")) or protocol.tables
-    return WheelTables.load(tables_folder(folder), version=wanted)
-
-
-def _read_names(path: Path) -> tuple[str, ...]:
-    from emotrace.errors import UnreadableTable
-
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableTable(f"cannot be read as UTF-8 text ({error})", where=path) from None
-    return tuple(line.strip() for line in lines if line.strip())
-
-
-def _read_groups(path: Path) -> dict[str, str]:
-    """Clip -> synonym groups, from a column `groups` or `text`, or from a folder of `<clip>.npy` strings."""
-    from emotrace.labels.pickled import read_npy
+def _one(
+    protocol: str, truth: Path, pred: Path, rivals: list[Path], settings: Settings, split: str | None
+) -> Evaluation:
     from emotrace.metrics.answer_files import read_answers
+    from emotrace.metrics.evaluation import evaluate as run
+    from emotrace.metrics.protocols import PROTOCOLS
 
-    if path.is_dir():
-        return {file.stem: str(read_npy(file)) for file in sorted(path.glob("*.npy"))}
-    table = read_answers(path)
-    column = table.column(None, ("groups", "text", "openset", "labels"), what="synonym groups")
-    return {name: str(row.get(column, "")) for name, row in table.rows.items()}
+    true_file, answers, *others = (read_answers(path, split=split) for path in (truth, pred, *rivals))
+    return run(PROTOCOLS[protocol], true_file, answers, settings=settings, rivals=others)
+
+
+def _benchmark(truth: Path, pred: Path, sweep: list[Path], settings: Settings) -> Evaluation:
+    from emotrace.metrics.benchmark import evaluate_benchmark, read_pairs
+
+    columns = {"--cluster": settings.cluster, "--group-by": settings.group_by, "--folds": settings.folds}
+    if named := [option for option, column in columns.items() if column]:
+        raise UsageError("is for one data set at a time", where=", ".join(named), todo="Name it with --dataset")
+    others = {str(folder): read_pairs(truth, folder) for folder in sweep}
+    return evaluate_benchmark(read_pairs(truth, pred), settings=settings, sweep=others)

@@ -12,30 +12,25 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from emotrace.cli.evaluation_tables import detail_tables, number
 from emotrace.files import make_folder, write_atomically
-from emotrace.labels.label_table import LabelPath, LabelTable
+from emotrace.labels.label_table import LabelTable
 from emotrace.metrics.evaluation import Evaluation
 from emotrace.metrics.label_masks import parse_labels
 from emotrace.metrics.protocols import PROTOCOLS
 from emotrace.metrics.report import EvaluationReport, Score
 
-_DIGITS = 4
-
-
-def _number(value: float | None) -> str:
-    return "nan" if value is None else f"{value:.{_DIGITS}f}"
-
 
 def _score_row(name: str, score: Score) -> tuple[str, str, str, str]:
-    value = _number(score.value) + (" (official)" if score.value is None and score.note == "official" else "")
+    value = number(score.value) + (" (official)" if score.value is None and score.note == "official" else "")
     interval = score.interval
-    between = "" if interval is None else f"{_number(interval.low)} .. {_number(interval.high)}"
+    between = "" if interval is None else f"{number(interval.low)} .. {number(interval.high)}"
     remark = score.undefined or ("" if score.note == "official" else score.note)
     return name, value, between, remark
 
 
 def print_report(report: EvaluationReport, console: Console) -> None:
-    """The scores, what was scored, constant answers, the comparison and the details of the protocol."""
+    """The scores, what was scored, constant answers, comparisons, parts and the details of the protocol."""
     console.print(f"{report.protocol}: {report.formula}")
     console.print(f"source: {report.source}; engine: {report.engine}; seed {report.seed}")
     if report.tables is not None:
@@ -46,63 +41,17 @@ def print_report(report: EvaluationReport, console: Console) -> None:
     _print_table(console, ("score", "value", "95 % interval", ""), rows)
     clips = report.clips
     left_out = f", {clips.missing} without answer (scored as empty)" if clips.missing else ""
+    reasons = ", ".join(f"{reason} {count}" for reason, count in clips.reasons.items())
     console.print(
-        f"clips: {clips.truth}{left_out}, {clips.abstained} empty answers, "
+        f"clips: {clips.truth}{left_out}, {clips.abstained} empty answers{f' ({reasons})' if reasons else ''}, "
         f"{clips.ignored} answers without truth ignored; split {clips.split_sha256[:16]}"
     )
     if report.baselines:
-        baselines = [(name, _number(value)) for name, value in report.baselines.items()]
+        baselines = [(name, number(value)) for name, value in report.baselines.items()]
         _print_table(console, ("answer without looking", report.main), baselines)
-    if report.difference is not None:
-        d = report.difference
-        exact = "" if d.p_mcnemar is None else f", McNemar p = {_number(d.p_mcnemar)} (accuracy)"
-        console.print(
-            f"A - B in {d.score}: {_number(d.value)} ({_number(d.low)} .. {_number(d.high)}), "
-            f"permutation p = {_number(d.p_permutation)}, bootstrap p = {_number(d.p_bootstrap)}{exact}"
-        )
     for title, head, table in detail_tables(report):
         console.print(title)
         _print_table(console, head, table)
-
-
-def detail_tables(report: EvaluationReport) -> Iterable[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
-    """Title, head and rows of each table behind the scores."""
-    details = report.details
-    if "per_class" in details:
-        head: tuple[str, ...] = ("class", "precision", "recall", "f1", "support", "predicted")
-        yield (
-            "per class",
-            head,
-            [tuple(_cell(row[key]) for key in ("label", *head[1:])) for row in details["per_class"]],
-        )
-        columns = [*details["labels"], "no answer"]
-        matrix = [(label, *map(str, row)) for label, row in zip(details["labels"], details["confusion"], strict=True)]
-        yield "confusion (rows are truth)", ("", *columns), matrix
-    if "targets" in details:
-        head = ("target", "f", "precision", "recall", "scored", "skipped")
-        yield "per target", head, [tuple(_cell(row[key]) for key in head) for row in details["targets"]]
-        sides = [("truth", details["truth_labels"]), ("answers", details["answer_labels"])]
-        keys = ("given", "known", "empty", "empty_after_mapping", "unknown_uses", "unknown_words", "malformed")
-        yield "labels", ("", *keys), [(side, *(_cell(counts[key]) for key in keys)) for side, counts in sides]
-        unknown: list[tuple[str, ...]] = [
-            (side, str(word), str(uses)) for side, counts in sides for word, uses in counts["unknown_top"][:10]
-        ]
-        if unknown:
-            yield "most used labels that the tables do not know", ("", "label", "uses"), unknown
-    if "groups" in details:
-        head = ("group", "clips", "uar", "war", "coverage")
-        yield (
-            "groups",
-            head,
-            [
-                (group, *(_cell(row[key]) if key in row else "" for key in head[1:]))
-                for group, row in details["groups"].items()
-            ],
-        )
-
-
-def _cell(value: Any) -> str:
-    return _number(value) if value is None or isinstance(value, float) else str(value)
 
 
 def _print_table(console: Console, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
@@ -118,9 +67,10 @@ def print_protocols(console: Console) -> None:
     _print_table(console, ("protocol", "main score", "formula", "tables", "source"), rows)
 
 
-def print_path(path: LabelPath, console: Console) -> None:
+def print_path(table: LabelTable, word: str, console: Console) -> None:
     """How one label reaches its clusters, with the alternatives that lost."""
-    console.print(f"{path.label}: {path.status}")
+    path = table.explain(word)
+    console.print(f"{path.label}: {path.status}; tables {table.name}")
     console.print(f"words: {', '.join(path.words) or 'none'}")
     console.print(f"wheel words, in the order in which they are tried: {', '.join(path.wheel_words) or 'none'}")
     rows = [(target, path.chosen.get(target.split("-")[0], ""), cluster) for target, cluster in path.clusters.items()]
@@ -152,7 +102,7 @@ def scores_csv(result: Evaluation) -> str:
 
 def per_clip_csv(result: Evaluation) -> str:
     """One row per clip: name, truth, answer and its scores."""
-    columns = list(result.items[0].scores)
+    columns = list(dict.fromkeys(column for item in result.items for column in item.scores))
     rows = [
         (item.doc_id, _shown(item.target), _shown(item.prediction), *(item.scores.get(column) for column in columns))
         for item in result.items
@@ -167,7 +117,13 @@ def _shown(value: Any) -> Any:
 def predictions_jsonl(result: Evaluation) -> str:
     """One JSON object per clip; both `--truth` and `--pred` read it back, so old answers are scored without a model."""
     lines = (
-        {"doc_id": item.doc_id, "target": item.target, "prediction": item.prediction, "scores": item.scores}
+        {
+            "doc_id": item.doc_id,
+            "target": item.target,
+            "prediction": item.prediction,
+            "scores": item.scores,
+            **item.kept,
+        }
         for item in result.items
     )
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
@@ -184,7 +140,7 @@ def page(result: Evaluation) -> str:
         .render(
             report=report,
             scores=[_score_row(name, score) for name, score in report.scores.items()],
-            baselines=[(name, _number(value)) for name, value in report.baselines.items()],
+            baselines=[(name, number(value)) for name, value in report.baselines.items()],
             tables=list(detail_tables(report)),
         )
     )
@@ -242,10 +198,6 @@ th { background: #f3f3f3; text-align: left; } .note { border-left: 4px solid #c8
 {% for row in scores %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table>
 {% if baselines %}<table><tr><th>answer without looking</th><th>{{ report.main }}</th></tr>
 {% for row in baselines %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table>{% endif %}
-{% if report.difference %}<p>A - B in {{ report.difference.score }}: {{ report.difference.value }}
-({{ report.difference.low }} .. {{ report.difference.high }}),
-permutation p = {{ report.difference.p_permutation }}.</p>
-{% endif %}
 <p>{{ report.clips.truth }} clips, {{ report.clips.missing }} without an answer,
 {{ report.clips.abstained }} empty answers,
 {{ report.clips.ignored }} answers without truth ignored. Split {{ report.clips.split_sha256 }}.</p>

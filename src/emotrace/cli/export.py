@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emotrace.cli.console import say, write_stdout
+from emotrace.cli.console import refuse_to_replace, say, write_stdout
 
 
 def export(
@@ -34,10 +34,11 @@ def export(
 
     if to not in EXPORTS:
         raise UsageError(f"unknown format {to!r}", where="--to", todo=f"Choose one of: {', '.join(EXPORTS)}")
+    target = Path(out) if out is not None else result.with_suffix(f".{to}")
+    refuse_to_replace(result, target)
     text = EXPORTS[to](Analysis.read(result))
     if out == "-":
         write_stdout(text)
         return
-    target = Path(out) if out is not None else result.with_suffix(f".{to}")
     write_atomically(target, text)
     say(f"wrote {target}")

@@ -11,12 +11,14 @@ from typing import Annotated
 import typer
 
 from emotrace.cli.analyze import analyze
-from emotrace.cli.console import report_error
+from emotrace.cli.console import prepare_streams, report_error, report_failed_output
 from emotrace.cli.doctor import doctor
+from emotrace.cli.evaluate import evaluate
 from emotrace.cli.export import export
 from emotrace.cli.pull import pull
 from emotrace.cli.report import report
 from emotrace.cli.schema import schema
+from emotrace.cli.verify import verify
 from emotrace.errors import EmotraceError
 
 app = typer.Typer(
@@ -28,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, report, export, doctor, pull, schema):
+for command in (analyze, report, export, evaluate, verify, doctor, pull, schema):
     app.command()(command)
 
 
@@ -51,7 +53,10 @@ def _options(
 
 def run() -> None:
     """Entry point of the `emotrace` script: a typed error becomes one line on stderr and its exit code."""
+    prepare_streams()
     try:
         app()
     except EmotraceError as error:
         sys.exit(report_error(error))
+    except OSError as error:  # files fail with errors of ours: what is left is the output
+        sys.exit(report_failed_output(error))

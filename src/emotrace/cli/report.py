@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emotrace.cli.console import say
+from emotrace.cli.console import refuse_to_replace, say
 
 
 def report(
@@ -32,6 +32,8 @@ def report(
     page = out or result.with_suffix(".html")
     beside = result.parent / analysis.source.name
     found = media or (beside if beside.is_file() else None)
+    for source in (result, found or result):
+        refuse_to_replace(source, page)
     write_report(analysis, page, media=found, redact=redact, embed_under_mb=embed_under_mb)
     if found is None:
         say(f"{analysis.source.name} was not found beside the result: the page has no picture. Name it with --media")

@@ -7,6 +7,7 @@ the count, and once to yield. `verify` reads the same records and reports instea
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,15 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from emotrace.datasets.example import Example, Target
-from emotrace.errors import CorpusNotFound, DuplicateName, MissingClip, UnknownChoice, UnknownLabel, first_five
+from emotrace.errors import (
+    ClipOutside,
+    CorpusNotFound,
+    DuplicateName,
+    MissingClip,
+    UnknownChoice,
+    UnknownLabel,
+    first_five,
+)
 from emotrace.labels.label_scheme import LabelScheme
 from emotrace.labels.schemes import scheme
 from emotrace.span import Span
@@ -66,6 +75,8 @@ class Corpus(ABC):
         CorpusNotFound: The folder does not exist.
     """
 
+    outside: bool = False
+    """Whether lists may name clips outside the folder (`..`, absolute paths): only where the user says so."""
     name: ClassVar[str]
     scheme_name: ClassVar[str]
     published: ClassVar[Published | None] = None
@@ -117,6 +128,7 @@ class Corpus(ABC):
             UnknownLabel: Rows with labels that the scheme lacks: the first five and the count.
             DuplicateName: Ids that stand twice in one split.
             MissingClip: Clips that are not on disk, unless `missing="skip"`.
+            ClipOutside: Clips outside the corpus's folder, unless `outside` allows them.
         """
         self._check(split, missing)
         return (
@@ -144,10 +156,18 @@ class Corpus(ABC):
             span=record.span,
         )
 
+    def escapes(self, record: Record) -> bool:
+        """Whether a record's path leaves the folder where that is not allowed. Links in the folder are the user's."""
+        if self.outside:
+            return False
+        root = os.path.abspath(self.root)  # noqa: PTH100 - lexically: what a link points to is not the list's choice
+        return not Path(os.path.abspath(record.media)).is_relative_to(root)  # noqa: PTH100
+
     def _check(self, split: str | None, missing: Missing) -> None:
         seen: dict[tuple[str, str], int] = {}
         unknown: list[str] = []
         absent: list[str] = []
+        astray: list[str] = []
         splits: set[str] = set()
         for record in self.records():
             splits.add(record.split)
@@ -156,7 +176,9 @@ class Corpus(ABC):
             seen[record.split, record.id] = seen.get((record.split, record.id), 0) + 1
             if not reads(self.scheme, record):
                 unknown.append(f"{record.label!r} of {record.id}")
-            if missing == "refuse" and not record.media.exists():
+            if self.escapes(record):
+                astray.append(f"{record.id} ({record.media})")
+            elif missing == "refuse" and not record.media.exists():
                 absent.append(record.id)
         if split is not None and split not in splits:
             raise UnknownChoice(
@@ -169,6 +191,12 @@ class Corpus(ABC):
                 f"labels that {self.scheme.name} lacks: {first_five(unknown)}",
                 where=self.root,
                 todo=f"Its labels: {known}",
+            )
+        if astray:
+            raise ClipOutside(
+                f"lists name clips outside this folder: {first_five(astray)}",
+                where=self.root,
+                todo="Allow it, where it is meant, with outside=True (`--set outside=true`)",
             )
         if twice:
             raise DuplicateName(f"ids that stand twice in one split: {first_five(twice)}", where=self.root)

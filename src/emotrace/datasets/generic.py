@@ -32,6 +32,7 @@ class Generic(Corpus):
         root: The folder that holds the table or the label folders.
         table: Name of the table in it; by default one of `TABLES`, where it exists.
         labels: Name of the label scheme; by default the labels that occur.
+        outside: Allows paths that leave the folder: absolute ones, and those with `..`.
 
     Raises:
         CorpusNotFound: The folder, or a table that was named, does not exist.
@@ -41,8 +42,11 @@ class Generic(Corpus):
     scheme_name: ClassVar[str] = "generic"
     group_is: ClassVar[str | None] = "group"
 
-    def __init__(self, root: str | Path, *, table: str | None = None, labels: str | None = None) -> None:
+    def __init__(
+        self, root: str | Path, *, table: str | None = None, labels: str | None = None, outside: bool = False
+    ) -> None:
         super().__init__(root)
+        self.outside = outside
         there = [self.root / name for name in ((table,) if table else TABLES) if (self.root / name).is_file()]
         if table and not there:
             raise CorpusNotFound("this table is not there", where=self.root / table)

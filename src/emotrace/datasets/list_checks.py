@@ -108,6 +108,12 @@ def check_shared_ids(corpus: Corpus, records: Sequence[Record]) -> Finding:
     return found("shared_ids", shared, bad="one id in two splits", good="no id lies in two splits")
 
 
+def check_outside(corpus: Corpus, records: Sequence[Record]) -> Finding:
+    """Paths that leave the corpus's folder, by `..` or by being absolute; such clips are not looked at."""
+    astray = [f"{record.id}: {record.media}" for record in records if corpus.escapes(record)]
+    return found("outside", astray, bad="clips outside the corpus's folder", good="every clip lies in the folder")
+
+
 def check_groups(corpus: Corpus, records: Sequence[Record]) -> Finding:
     """Speakers, actors or source videos on both sides of a split."""
     kind = corpus.group_is

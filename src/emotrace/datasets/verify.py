@@ -31,6 +31,7 @@ from emotrace.datasets.list_checks import (
     check_hashes,
     check_label_order,
     check_labels,
+    check_outside,
     check_shared_ids,
     check_text,
     check_values,
@@ -50,6 +51,7 @@ CHECKS: tuple[str, ...] = (
     "shared_ids",
     "groups",
     "text",
+    "outside",
     "older_tests",
     "list_order",
     "list_frames",
@@ -100,7 +102,8 @@ def verify(
     records = _in_splits(records, splits) if splits else records
     published, earlier = _expected(corpus, expect)
     summaries = {name: summarise(corpus, part) for name, part in by_split(records).items()}
-    seen = survey(records)
+    inside = [record for record in records if not corpus.escapes(record)]
+    seen = survey(inside)
     findings = [
         found("lists", [], bad="", good=f"{len(records)} rows were read"),
         check_counts(summaries, published),
@@ -112,12 +115,13 @@ def verify(
         check_shared_ids(corpus, records),
         check_groups(corpus, records),
         check_text(records),
-        check_older(corpus, records, older),
-        *check_list(corpus, records, circulating),
-        check_missing(corpus, records, seen),
-        *check_frames(records, seen),
-        *check_readable(corpus, records, seen, limits or Limits()),
-        check_same_clips(corpus, records, seen),
+        check_outside(corpus, records),
+        check_older(corpus, inside, older),
+        *check_list(corpus, inside, circulating),
+        check_missing(corpus, inside, seen),
+        *check_frames(inside, seen),
+        *check_readable(corpus, inside, seen, limits or Limits()),
+        check_same_clips(corpus, inside, seen),
     ]
     return _report(corpus, summaries, _demoted(findings, ignore), scheme=scheme_name, published=published)
 

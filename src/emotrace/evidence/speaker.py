@@ -46,7 +46,8 @@ _AROUND_SECONDS = 60.0
 _STILL = -0.75
 _STILL_MOTION = 0.06
 """A lone visible person's mouth is still while the speech goes on if the score lies below the first, and half of the
-motion below the second. Lips at rest give about 0.03, speech 0.1 to 0.5; few samples alone prove nothing."""
+motion below the second. Lips at rest give about 0.03, speech 0.1 to 0.5; few samples alone prove nothing. Of several
+people, nobody is given a turn in which not even a quarter of the motion reaches the second: chance ranks noise, too."""
 _COVERAGE = 1 / 3
 """Share of the turn in which a person must be seen to be a candidate."""
 
@@ -169,10 +170,16 @@ class _Claim:
     score: float
     motion: float
     """Median motion of the mouth in the turn."""
+    liveliest: float
+    """What a quarter of that motion exceeds."""
 
     @property
     def still(self) -> bool:
         return self.score < _STILL and self.motion < _STILL_MOTION
+
+    @property
+    def moves(self) -> bool:
+        return self.score > 0.0 and self.liveliest >= _STILL_MOTION
 
 
 def _claims(mouth: _Mouth, turns: Sequence[Span]) -> list[_Claim | None]:
@@ -188,7 +195,8 @@ def _claims(mouth: _Mouth, turns: Sequence[Span]) -> list[_Claim | None]:
         own = mouth.inside(turn, margin_seconds=_EDGE_SECONDS)
         around = mouth.inside(turn, margin_seconds=_AROUND_SECONDS)
         score = mouth.goes_with_voice(own, in_turns, around) + _PRIOR * overall
-        claims.append(_Claim(score=score, motion=float(np.median(mouth.motion[mouth.inside(turn)]))))
+        motion, liveliest = np.percentile(mouth.motion[mouth.inside(turn)], (50.0, 75.0))
+        claims.append(_Claim(score=score, motion=float(motion), liveliest=float(liveliest)))
     return claims
 
 
@@ -200,7 +208,7 @@ def _speaker_of(turn: Span, claims: Mapping[str, _Claim]) -> TurnSpeaker:
         speaker = None if claims[person].still else person
         return TurnSpeaker(span=turn, person=speaker, score=best, margin=best - _STILL)
     margin = best - others[0][0]
-    clear = margin >= _MARGIN and best > 0.0
+    clear = margin >= _MARGIN and claims[person].moves
     return TurnSpeaker(span=turn, person=person if clear else None, score=best, margin=margin)
 
 
@@ -208,7 +216,7 @@ def _settled(turn: TurnSpeaker, claims: Mapping[str, _Claim], plain: set[str]) -
     """An unclear turn, given to the only claimant who plainly speaks elsewhere; any other turn as it is."""
     if turn.person is not None or turn.score <= 0.0:
         return turn
-    close = [person for person, c in claims.items() if c.score > 0.0 and turn.score - c.score < _MARGIN]
+    close = [person for person, c in claims.items() if c.moves and turn.score - c.score < _MARGIN]
     known = [person for person in close if person in plain]
     if len(known) != 1:
         return turn

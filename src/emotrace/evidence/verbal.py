@@ -63,6 +63,12 @@ _FUNCTION_WORDS: dict[Language, frozenset[str]] = {
     ),
 }
 """Frequent words of a language that are rare in the others ("no", "in" and "me" would not tell)."""
+_GERMAN_FEELING = re.compile(
+    r"\b(?:traurig|trauer|wüt|wut|zorn|zornig|hass|angst|ängst|fürcht|furcht|freu|froh|glück|ekel|ekl|enttäusch|verzweif|"
+    r"einsam|stolz|schäm|scham|schuld|neid|eifers|liebe|ärger|sauer|verletzt|überrasch|müde|langweil|wein|heul|lach)",
+    re.IGNORECASE,
+)
+"""German stems of feeling. The vocabulary has no German, so they name nothing here; but they are not plain words."""
 _HAN, _KANA = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]"), re.compile(r"[\u3040-\u30ff]")
 _LOOSE_QUOTE = re.compile(r"(?<!\w)'|'(?!\w)")
 """A quotation mark that is no apostrophe: it would end ours."""
@@ -180,7 +186,7 @@ def _readings(text: str, language: Language) -> list[_Reading]:
     found = [_of_mention(mention) for mention in words]
     for clause in clauses:
         found += [_of_phrase(phrase, clause) for phrase in phrases_in(clause, text, language)]
-    if not found and _is_plain(clauses, language):
+    if not found and _is_plain(clauses, language) and not (language == "de" and _GERMAN_FEELING.search(text)):
         tokens = [token for clause in clauses for token in clause.tokens]
         found.append(
             _Reading(

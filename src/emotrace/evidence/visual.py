@@ -54,7 +54,7 @@ def observe(series: FaceSeries, span: Span) -> list[Finding]:
         return []
     quality = reliability(series, span)
     smiles = _smiles(series, part, quality)
-    found = [*smiles, *_tilt(part, quality)]
+    found = [*smiles, *_tilt(series, part, quality)]
     if len(part) >= _LEAST_ROWS:
         found += [*_brows(part, quality), *_mouth_opening(series, part, quality), *_nearer(series, part, quality)]
         found += _stillness(part, quality) if not any(f.cue is not None for f in found) else []
@@ -99,10 +99,10 @@ def _log_odds(probability: Float32[np.ndarray, " time"]) -> Float64[np.ndarray, 
 
 
 def _smooth(values: Column) -> Float64[np.ndarray, " time"]:
-    """Median of three: a single frame cannot make an event."""
+    """Median of three: a single frame cannot make an event, nor the first or last one."""
     if len(values) < 3:
         return values.astype(np.float64)
-    padded = np.pad(values.astype(np.float64), 1, mode="edge")
+    padded = np.pad(values.astype(np.float64), 1, mode="reflect")
     return np.asarray(np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0), np.float64)
 
 
@@ -235,8 +235,12 @@ def _mouth_opening(series: FaceSeries, part: FaceSeries, quality: float) -> list
     return found
 
 
-def _tilt(part: FaceSeries, quality: float) -> list[Finding]:
+def _tilt(series: FaceSeries, part: FaceSeries, quality: float) -> list[Finding]:
+    """A head on one side. Where it is so for most of the clip, the camera may be tilted: told, but no cue."""
     found = []
+    tilted = np.abs(series.roll_degrees) > TILT_DEGREES
+    usual = len(series) >= _LEAST_ROWS and float(tilted.mean()) > 0.5
+    cue, verb = (None, "line of the eyes slopes") if usual else ("head_tilt", "head tilts")
     roll = _smooth(part.roll_degrees)
     for first, last in _runs(np.abs(roll) > TILT_DEGREES):
         lasting = float(part.times_seconds[last] - part.times_seconds[first])
@@ -247,10 +251,10 @@ def _tilt(part: FaceSeries, quality: float) -> list[Finding]:
         found.append(
             _finding(
                 _span(part, first, last),
-                f"head tilts by {abs(degrees):.0f} degrees to the {side} of the picture",
+                f"{verb} by {abs(degrees):.0f} degrees to the {side} of the picture",
                 strength=(abs(degrees) - 5.0) / 25.0,
                 confidence=(0.6 + 0.3 * _ramp(abs(degrees), TILT_DEGREES, 25.0)) * quality,
-                cue="head_tilt",
+                cue=cue,
             )
         )
     return found
@@ -289,7 +293,8 @@ def _head_path(part: FaceSeries) -> Float64[np.ndarray, " step"]:
 
 def _stillness(part: FaceSeries, quality: float) -> list[Finding]:
     """Brows, cheeks and lip corners that measurably keep their place; lips and jaw may talk."""
-    lasting = float(part.times_seconds[-1] - part.times_seconds[0])
+    steps = np.diff(part.times_seconds)
+    lasting = float(steps[steps < max(1.0, 3.0 * float(np.median(steps)))].sum())  # while the face is on screen
     moving = [_spread(_smooth(c)) for c in (part.brow_rise, part.brow_gather, part.cheek_rise, part.lip_corner_rise)]
     mouth = _spread(_smooth(_log_odds(part.smile)))
     if lasting < STILL_SECONDS or max(moving) > STILL_RANGE or mouth > SMILE_RISE + 1.0:

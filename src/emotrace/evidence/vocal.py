@@ -69,6 +69,8 @@ _LEAST_SPREAD = {"semitones": 1.5, "level_dbfs": 4.0, "alpha_ratio_db": 3.0, "ha
 _PITCH_RANGE = Usual(median=np.log(7.5), spread=0.30)
 """Logarithm of the 10-90 % range in semitones. [ours], from neutral acted sentences; it agrees with standard deviations
 near 3 semitones in ordinary speech (Traunmüller & Eriksson 1995) [field]."""
+_WIDEST_RANGE_SEMITONES = 20.0
+"""A wider one is no melody but two voices, or octaves mistaken by the pitch tracker: nothing is stated. [ours]"""
 _SYLLABLE_RATE = Usual(median=4.5, spread=0.8)
 """Per second of speech. Goldman-Eisler 1968: 4.4 to 5.9 [field], of which `rhythm.py` finds some 83 %."""
 _WORD_RATE = Usual(median=2.8, spread=0.5)
@@ -187,7 +189,7 @@ class _Heard:
 
 def _pitch_range(heard: _Heard) -> list[Finding]:
     semitones = heard.pitch_range
-    if semitones is None or heard.series.speech_seconds < _ENOUGH_SECONDS:
+    if semitones is None or semitones > _WIDEST_RANGE_SEMITONES or heard.series.speech_seconds < _ENOUGH_SECONDS:
         return []
     z = _PITCH_RANGE.z(float(np.log(semitones)))
     if z >= _MARKED:

@@ -30,8 +30,10 @@ def explain(sheet: EvidenceSheet, verdict: Verdict) -> tuple[str, ...]:
         ids = dict.fromkeys(id for label in verdict.labels for id in label.observation_ids)
         sentences.append(f"In support: {_told(sheet, list(ids)[:2])}.")
     if verdict.conflict is not None and verdict.conflict >= NOTABLE_CONFLICT:
-        alone = [f"the {_SENSE[m]} as {_and(affects)}" for m, affects in verdict.modality_readings.items()]
-        sentences.append(f"Taken alone, {', '.join(alone)} would be read (conflict {verdict.conflict:.2f}).")
+        alone = [f"{_SENSE[m]} as {_and(affects)}" for m, affects in verdict.modality_readings.items()]
+        sentences.append(
+            f"Each taken alone would be read otherwise: {', '.join(alone)} (conflict {verdict.conflict:.2f})."
+        )
     if sheet.missing:
         gone = [f"{_SENSE[modality]} ({_REASON[reason]})" for modality, reason in sheet.missing.items()]
         sentences.append(f"Missing: {', '.join(gone)}.")
@@ -46,8 +48,8 @@ def _reading(verdict: Verdict) -> str:
     calibrated = {"none": "not calibrated", "simulated": "calibrated in simulation only"}.get(
         basis, f"calibrated on {basis.removeprefix('fitted:')}"
     )
-    words = _and(label.word for label in verdict.labels)
-    return f"Perceived as {words}, with confidence {verdict.confidence:.2f} ({calibrated})."
+    words = _and(f"{label.word} ({label.confidence:.2f})" for label in verdict.labels)
+    return f"Perceived as {words}; confidence {verdict.confidence:.2f} in this part of the wheel ({calibrated})."
 
 
 def _for_and_against(sheet: EvidenceSheet, verdict: Verdict, winner: Verification) -> list[str]:

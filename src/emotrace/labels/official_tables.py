@@ -34,6 +34,8 @@ LEVEL_2 = tuple(f"W{k}-L2" for k in range(1, WHEELS + 1))
 TARGETS = ("case1", "case2", *LEVEL_1, *LEVEL_2)
 _NPZ = "wheel_mapping.npz"
 _XLSX = ("synonym.xlsx", *(f"wheel{k}.xlsx" for k in range(1, WHEELS + 1)))
+FILES = ("format.csv", *_XLSX, _NPZ)
+"""Every file that tables are read from."""
 # What pandas, which the official scorer reads its tables with, takes for a missing cell.
 _MISSING = frozenset(
     ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA")
@@ -66,7 +68,7 @@ class WheelTables:
             UnreadableTable: A file is damaged, or what two files say does not agree.
             UnsafePickle: The npz file asks for more than plain values.
         """
-        return _load(_folder_of(Path(folder), version))
+        return _load(folder_of(Path(folder), version))
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -159,8 +161,12 @@ def _not_found(where: Path | None, what: str) -> TablesNotFound:
     )
 
 
-def _folder_of(folder: Path, version: str | None) -> Path:
-    """The folder itself, or the subfolder of the wanted version."""
+def folder_of(folder: Path, version: str | None) -> Path:
+    """The folder itself, or the subfolder of the wanted version.
+
+    Raises:
+        TablesNotFound: No complete set lies there, or two do and no version is wanted.
+    """
     if not folder.is_dir():
         raise _not_found(folder, "not a folder")
     if _is_complete(folder):

@@ -75,7 +75,13 @@ def check_is_file(path: Path) -> None:
         UnreadableMedia: It may not be read.
         EmptyMedia: It has no bytes.
     """
-    if not path.exists():
+    try:
+        found = path.exists()
+    except OSError as error:  # a closed folder, or a name longer than the system takes
+        raise UnreadableMedia(
+            f"it cannot be looked up ({error.strerror})", where=path, todo="Check the path and its permissions"
+        ) from None
+    if not found:
         raise MediaNotFound("there is no such file", where=path, todo="Check the path")
     if not path.is_file():
         kind = "a folder" if path.is_dir() else "not a regular file"

@@ -10,7 +10,7 @@ import codecs
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -94,6 +94,30 @@ class Transcript:
         """All that is said, one utterance a line."""
         return "\n".join(utterance.text for utterance in self.utterances)
 
+    def within(self, measured: Span) -> Transcript:
+        """The transcript of a clip that, once read, turned out to last this long; headers are often a little off.
+
+        Every time lies inside then. A cue that only begins after the end is left out and counted as `beyond_clip`.
+        """
+        kept = [u for u in self.utterances if not self.timed or _meets(u.span, measured)]
+        heard = [sound for sound in self.sounds if not self.timed or _meets(sound.span, measured)]
+        issues = Counter(self.issues)
+        issues["beyond_clip"] += len(self.utterances) - len(kept)
+
+        def clamped(span: Span) -> Span:
+            start, end = (min(t, measured.end_seconds) for t in (span.start_seconds, span.end_seconds))
+            return Span(start, end) if self.timed else measured
+
+        return replace(
+            self,
+            utterances=tuple(
+                replace(u, span=clamped(u.span), words=tuple(replace(w, span=clamped(w.span)) for w in u.words))
+                for u in kept
+            ),
+            sounds=tuple(replace(sound, span=clamped(sound.span)) for sound in heard),
+            issues={issue: count for issue, count in sorted(issues.items()) if count},
+        )
+
 
 def load_transcript(
     media_path: str | Path,
@@ -125,22 +149,31 @@ def load_transcript(
         if transcript_path is not None:
             raise UsageError("text and a transcript file were both given", todo="Give one of them")
         _check_size(len(text.encode("utf-8", "replace")), "the text given as option")
-        return _untimed(text, "option", span)
+        return _untimed(readable(text), "option", span)
     if transcript_path is not None:
         return _read(Path(transcript_path), "option", encoding, span)
     timed, plain = _sidecars(media_path)
     if timed is not None:
-        return _read(timed, f"sidecar:{timed.name}", encoding, span)
+        return _read(timed, f"sidecar:{readable(timed.name)}", encoding, span)
     if (embedded := _embedded(media_path, span)) is not None:
         return embedded
-    return None if plain is None else _read(plain, f"sidecar:{plain.name}", encoding, span)
+    return None if plain is None else _read(plain, f"sidecar:{readable(plain.name)}", encoding, span)
+
+
+def readable(text: str) -> str:
+    """Text from the system, such as a file's name, with bytes that are no UTF-8 as question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _sidecars(media_path: Path) -> tuple[Path | None, Path | None]:
     """The subtitle file and the text file that lie beside a media file under its name."""
     stem = media_path.stem.casefold()
     timed, plain = [], []
-    for path in media_path.parent.iterdir():
+    try:
+        beside = list(media_path.parent.iterdir())
+    except PermissionError:  # a folder whose files may be opened but not listed
+        return None, None
+    for path in beside:
         name, suffix = path.stem.casefold(), path.suffix.casefold()
         if not name.startswith(stem) or suffix not in (".srt", ".vtt", ".txt") or not path.is_file():
             continue
@@ -153,10 +186,16 @@ def _sidecars(media_path: Path) -> tuple[Path | None, Path | None]:
 
 
 def _read(path: Path, source: str, encoding: str | None, span: Span) -> Transcript:
-    if not path.is_file():
-        raise UnreadableTranscript("there is no such file", where=path, todo="Check the path of the transcript")
-    _check_size(path.stat().st_size, path)
-    text = _decode(path.read_bytes(), path, encoding)
+    try:
+        if not path.is_file():
+            what = "this is not a file" if path.exists() else "there is no such file"
+            raise UnreadableTranscript(what, where=path, todo="Check the path of the transcript")
+        _check_size(path.stat().st_size, path)
+        data = path.read_bytes()
+    except OSError as error:
+        reason = f"it cannot be read ({error.strerror})"
+        raise UnreadableTranscript(reason, where=path, todo="Check its path and permissions") from None
+    text = _decode(data, path, encoding)
     kind = path.suffix.casefold()
     if kind == ".txt":
         return _untimed(text, source, span)
@@ -269,8 +308,13 @@ def _timed(cues: Iterable[Cue], source: str, clip: Span) -> Transcript:
 def _inside(cue: Cue, clip: Span) -> Span | None:
     """What of a cue lies in the clip; a cue that only touches its end does not."""
     start, end = max(cue.start_seconds, clip.start_seconds), min(cue.end_seconds, clip.end_seconds)
-    starts_too_late = cue.start_seconds >= clip.end_seconds and clip.duration_seconds > 0
-    return None if start > end or starts_too_late else Span(start, end)
+    shown = None if start > end else Span(start, end)
+    return shown if shown is not None and _meets(shown, clip) else None
+
+
+def _meets(span: Span, clip: Span) -> bool:
+    """Whether a span begins before the clip ends; in a photograph, which lasts no time, at that instant."""
+    return span.start_seconds < clip.end_seconds or span.start_seconds == clip.end_seconds == clip.start_seconds
 
 
 def _utterances(lines: list[Line], span: Span) -> list[Utterance]:

@@ -26,6 +26,8 @@ ANSWER_COLUMNS = ("prediction", "label", "discrete", "openset", "labels", "emo",
 VALUE_COLUMNS = ("valence", "val", "value", "sentiment")
 PROBABILITY = "prob_"
 """Prefix of the columns that hold a distribution over labels."""
+ABSTAINED = "abstained"
+"""Column with the reason why a system gave no answer; its labels then do not count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,18 +139,35 @@ def _json_lines(data: bytes, path: Path) -> Iterable[Row]:
 
 
 def _flat(row: Row) -> Row:
-    """A JSON row with its distribution as `prob_` columns, and with no labels where it says `abstained`."""
+    """A JSON row with its distribution as `prob_` columns."""
     probabilities = row.pop("probabilities", None) or {}
-    flat = {**row, **{f"{PROBABILITY}{label}": value for label, value in probabilities.items()}}
-    if flat.pop("abstained", False):
-        flat |= {column: "" for column in ANSWER_COLUMNS if column in flat} or {"label": ""}
-    return flat
+    return {**row, **{f"{PROBABILITY}{label}": value for label, value in probabilities.items()}}
+
+
+def abstention(row: Row) -> str | None:
+    """Why a system gave no answer: its reason code, `unnamed` where it only says so, None where it did answer."""
+    said = str(row.get(ABSTAINED) or "").strip()
+    if said.casefold() in ("", "false", "no", "0", "none"):
+        return None
+    return "unnamed" if said.casefold() in ("true", "yes", "1") else said
+
+
+def _answer(row: Row) -> Row:
+    """The row without labels where the system abstained."""
+    if abstention(row) is None:
+        return row
+    return {**row, **{column: "" for column in ANSWER_COLUMNS if column in row}}
 
 
 def _result_row(analysis: Row, path: Path) -> Row:
     try:
         name = Path(str(analysis["source"]["name"])).stem
-        return {"name": name, "labels": [label["word"] for label in analysis["verdict"]["labels"]]}
+        verdict = analysis["verdict"]
+        return {
+            "name": name,
+            "labels": [label["word"] for label in verdict["labels"]],
+            ABSTAINED: verdict.get("abstain"),
+        }
     except (KeyError, TypeError) as error:
         raise UnreadableTable(f"is no emotrace result ({error})", where=path) from None
 
@@ -249,7 +268,7 @@ def join(
     return Joined(
         names=tuple(truth.rows),
         truth=tuple(truth.rows.values()),
-        answers=tuple(answers.rows.get(name, {}) for name in truth.rows),
+        answers=tuple(_answer(answers.rows.get(name, {})) for name in truth.rows),
         missing=absent,
         ignored=len(answers.rows.keys() - truth.rows.keys()),
     )

@@ -19,6 +19,8 @@ import numpy as np
 
 from emotrace.errors import InvalidScores
 from emotrace.metrics.library_check import Engine, raise_on_mismatch, sklearn_is_used
+from emotrace.metrics.quotient import quotient
+from emotrace.metrics.resampling import SummedScore
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float64, Int64
@@ -104,14 +106,8 @@ def calibrate(
     if clips == 0:
         nan = float("nan")
         return CalibrationResult(ece=nan, ece_mass=nan, brier=nan, nll=nan, accuracy=nan, bins=(), clips=0)
-    confidence = probabilities.max(axis=1)
-    # A tie for the top counts as right by the share of tied labels that are true: the columns' order must not matter.
-    is_top = probabilities == confidence[:, None]
-    correct = is_top[np.arange(clips), truth] / is_top.sum(axis=1)
-    hot = np.zeros_like(probabilities)
-    hot[np.arange(clips), truth] = 1.0
-    brier = float(((probabilities - hot) ** 2).sum(axis=1).mean())
-    nll = float(-np.log(np.maximum(probabilities[np.arange(clips), truth], SMALLEST_PROBABILITY)).mean())
+    confidence, correct, squared_error, surprise = _per_clip(probabilities, truth)
+    brier, nll = float(squared_error.mean()), float(surprise.mean())
     if sklearn_is_used(engine) and labels > 1:
         _check_against_library(probabilities, truth, brier=brier, nll=nll)
     bins = _equal_width_bins(confidence, correct)
@@ -126,13 +122,49 @@ def calibrate(
     )
 
 
+def summed_calibration(
+    probabilities: Float64[np.ndarray, "clip label"], truth: Int64[np.ndarray, " clip"]
+) -> dict[str, SummedScore]:
+    """`ece`, `brier` and `nll` of distributions that `calibrate` has accepted, as functions of totals over clips."""
+    confidence, correct, squared_error, surprise = _per_clip(probabilities, truth)
+    gaps = np.zeros((len(truth), BINS))
+    gaps[np.arange(len(truth)), _bin_of(confidence)] = correct - confidence
+    ones = np.ones((len(truth), 1))
+
+    def mean(totals: Any) -> Any:
+        return quotient(np.abs(totals[..., :-1]).sum(axis=-1), totals[..., -1])
+
+    return {
+        name: SummedScore(rows=np.concatenate([part, ones], axis=1), finish=mean)
+        for name, part in (("ece", gaps), ("brier", squared_error[:, None]), ("nll", surprise[:, None]))
+    }
+
+
+def _per_clip(probabilities: Any, truth: Any) -> tuple[Any, Any, Any, Any]:
+    """Confidence, whether it was right, squared error and surprise of each clip."""
+    clips = np.arange(len(truth))
+    confidence = probabilities.max(axis=1)
+    # A tie for the top counts as right by the share of tied labels that are true: the columns' order must not matter.
+    is_top = probabilities == confidence[:, None]
+    correct = is_top[clips, truth] / is_top.sum(axis=1)
+    hot = np.zeros_like(probabilities)
+    hot[clips, truth] = 1.0
+    surprise = -np.log(np.maximum(probabilities[clips, truth], SMALLEST_PROBABILITY))
+    return confidence, correct, ((probabilities - hot) ** 2).sum(axis=1), surprise
+
+
+def _bin_of(confidence: Float64[np.ndarray, " clip"]) -> Int64[np.ndarray, " clip"]:
+    bins: Int64[np.ndarray, " clip"] = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    return bins
+
+
 def _equal_width_bins(
     confidence: Float64[np.ndarray, " clip"], correct: Float64[np.ndarray, " clip"]
 ) -> tuple[ReliabilityBin, ...]:
-    which = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    which = _bin_of(confidence)
     counts = np.bincount(which, minlength=BINS)
     sums = [np.bincount(which, weights=values, minlength=BINS) for values in (correct, confidence)]
-    accuracy, mean = (np.divide(s, counts, out=np.full(BINS, np.nan), where=counts > 0) for s in sums)
+    accuracy, mean = (quotient(s, counts) for s in sums)
     return tuple(
         ReliabilityBin(
             low=b / BINS,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotrace.errors import InvalidScores
-from emotrace.metrics.confusion import CLOSED_SET_SCORES, confusion, f1_per_class, margins
+from emotrace.metrics.confusion_matrix import CLOSED_SET_SCORES, confusion, f1_per_class, margins
 from emotrace.metrics.library_check import Engine, engine_name, raise_on_mismatch
 from emotrace.metrics.quotient import quotient
 

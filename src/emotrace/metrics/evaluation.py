@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from emotrace._version import __version__
-from emotrace.errors import InvalidScores, UnreadableTable
-from emotrace.metrics.answer_files import AnswerFile, Joined, join
+from emotrace.errors import InvalidScores
+from emotrace.metrics.answer_files import AnswerFile, Joined, abstention, join
+from emotrace.metrics.comparison import compare, picked
+from emotrace.metrics.parts import as_written, score_folds, score_groups
 from emotrace.metrics.protocols import Protocol
-from emotrace.metrics.report import (
-    Clips,
-    EvaluationReport,
-    InputFile,
-    PairedDifference,
-    Score,
-    ScoreInterval,
-    Tables,
-)
-from emotrace.metrics.resampling import bootstrap, default_rounds, mcnemar, paired_difference
-from emotrace.metrics.score_classes import score_classes, score_classes_and_value, score_value
+from emotrace.metrics.report import Clips, EvaluationReport, InputFile, Score, Tables
+from emotrace.metrics.resampling import SummedScore, bootstrap, default_rounds
+from emotrace.metrics.score_classes import score_classes
 from emotrace.metrics.score_labels import (
-    score_groups,
     score_hit_rate,
     score_preference,
     score_sentiment,
     score_sets,
+    score_stored_groups,
 )
+from emotrace.metrics.score_values import score_classes_and_value, score_value
 from emotrace.metrics.scored import Scored, Settings, column_of_truth, plain
 
 _Score = Callable[[Protocol, Joined, AnswerFile, AnswerFile, Settings], Scored]
@@ -43,7 +39,7 @@ _KINDS: dict[str, _Score] = {
     "hitrate": score_hit_rate,
     "sentiment": score_sentiment,
     "preference": score_preference,
-    "groups": score_groups,
+    "groups": score_stored_groups,
 }
 
 
@@ -54,7 +50,9 @@ class Item:
     doc_id: str
     target: Any
     prediction: Any
-    scores: dict[str, float | None]
+    scores: dict[str, Any]
+    kept: dict[str, Any] = field(default_factory=dict)
+    """Values and distributions, where the protocol scores them too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +61,8 @@ class Evaluation:
 
     report: EvaluationReport
     items: tuple[Item, ...]
+    summed: Mapping[str, SummedScore]
+    """Scores as functions of totals over the clips, for further resampling."""
 
 
 def evaluate(
@@ -71,29 +71,36 @@ def evaluate(
     answers: AnswerFile,
     *,
     settings: Settings | None = None,
-    rival: AnswerFile | None = None,
+    rivals: Sequence[AnswerFile] = (),
 ) -> Evaluation:
-    """Scores answers, and compares them with a rival's on the same clips where one is given.
+    """Scores answers, and compares them with rivals on the same clips where some are given.
 
     Raises:
         ScoringError: What the files hold cannot be scored; each of its kinds says what, where and what to do.
     """
     settings = settings or Settings()
-    score = _KINDS[protocol.kind]
+    joined, result = _score(protocol, truth, answers, settings)
+    others = {name: _score(protocol, truth, file, settings)[1] for name, file in _named(rivals).items()}
+    report = _report(protocol, settings, joined, result, others, truth, answers, rivals)
+    kept = result.kept or [{} for _ in joined.names]
+    items = tuple(
+        Item(doc_id=name, target=target, prediction=prediction, scores=scores, kept=more)
+        for name, (target, prediction, scores), more in zip(joined.names, result.items, kept, strict=True)
+    )
+    return Evaluation(report=report, items=items, summed=result.summed)
+
+
+def _score(protocol: Protocol, truth: AnswerFile, answers: AnswerFile, settings: Settings) -> tuple[Joined, Scored]:
     joined = join(truth, answers, missing=settings.missing, exact_names=settings.exact_names)
     if not joined.names:
         raise InvalidScores("holds no clip", where=truth.path)
-    result = score(protocol, joined, truth, answers, settings)
-    difference = None
-    if rival is not None:
-        joined_b = join(truth, rival, missing=settings.missing, exact_names=settings.exact_names)
-        difference = (result, score(protocol, joined_b, truth, rival, settings))
-    report = _report(protocol, settings, joined, result, difference, {"truth": truth, "pred": answers, "pred_b": rival})
-    items = tuple(
-        Item(doc_id=name, target=target, prediction=prediction, scores=scores)
-        for name, (target, prediction, scores) in zip(joined.names, result.items, strict=True)
-    )
-    return Evaluation(report=report, items=items)
+    return joined, _KINDS[protocol.kind](protocol, joined, truth, answers, settings)
+
+
+def _named(files: Sequence[AnswerFile]) -> dict[str, AnswerFile]:
+    """The files by name; by path where two have the same name."""
+    names = Counter(file.path.name for file in files)
+    return {file.path.name if names[file.path.name] == 1 else str(file.path): file for file in files}
 
 
 def _report(
@@ -101,40 +108,39 @@ def _report(
     settings: Settings,
     joined: Joined,
     result: Scored,
-    pair: tuple[Scored, Scored] | None,
-    files: Mapping[str, AnswerFile | None],
+    rivals: Mapping[str, Scored],
+    truth: AnswerFile,
+    answers: AnswerFile,
+    rival_files: Sequence[AnswerFile],
 ) -> EvaluationReport:
-
-    truth = files["truth"]
-    clusters = None
-    if settings.cluster and truth is not None:
-        clusters = column_of_truth(joined, truth, settings.cluster)
-        if any(len(each.rows) != len(clusters) for each in result.summed.values()):
-            raise UnreadableTable(f"protocol {protocol.name} cannot draw clusters: it leaves clips out")
-    notes: tuple[str, ...] = (
-        (protocol.note,) if protocol.note and not any(protocol.note in note for note in result.notes) else ()
-    )
-    if joined.missing:
-        notes += (f"{len(joined.missing)} clips without an answer are scored as empty answers.",)
-    if settings.cluster is None and _look_like_dialogues(joined.names):
-        notes += ("The names look like parts of dialogues: intervals without --cluster are too narrow.",)
-    if settings.clip_values:
-        notes += ("Predicted values were clipped to the range of the truth.",)
+    columns = (settings.cluster, settings.folds, settings.group_by)
+    clusters, folds, groups = (column_of_truth(joined, truth, name) if name else None for name in columns)
+    differences = compare(protocol, settings, result, rivals, clusters=clusters, folds=folds)
+    notes = (*_notes(protocol, settings, joined, result), *result.notes)
+    if len(differences) > 1:
+        notes = (*notes, picked(answers.path.name, result.summed[protocol.main].value, differences))
+    files = {"truth": truth, "pred": answers}
+    files |= {f"pred_b{number or ''}": file for number, file in enumerate(rival_files)}
     return EvaluationReport(
         protocol=result.name or protocol.name,
         formula=protocol.formula,
         source=protocol.source,
-        notes=(*notes, *result.notes),
+        notes=notes,
         main=protocol.main,
         scores=_scores(result, settings, clusters),
         baselines={name: plain(value) for name, value in result.baselines.items()},
-        difference=None if pair is None else _difference(protocol, settings, clusters, *pair),
+        differences=differences,
+        groups={}
+        if groups is None
+        else score_groups(result.summed, groups, rounds=settings.rounds, seed=settings.seed, clusters=clusters),
+        folds=None if folds is None else score_folds(result.summed, folds, column=settings.folds or ""),
         clips=Clips(
             truth=len(joined.names),
             missing=len(joined.missing),
             missing_names=joined.missing[:5],
             ignored=joined.ignored,
             abstained=result.abstained,
+            reasons=dict(sorted(Counter(filter(None, map(abstention, joined.answers))).items())),
             scored=result.scored,
             split_sha256=joined.split_sha256,
         ),
@@ -143,36 +149,39 @@ def _report(
         inputs={
             role: InputFile(name=file.path.name, sha256=file.sha256, rows=len(file.rows))
             for role, file in files.items()
-            if file is not None
         },
         engine=result.engine,
         seed=settings.seed,
         settings={
             "rounds": default_rounds(len(joined.names)) if settings.rounds is None else settings.rounds,
-            "cluster": settings.cluster,
-            "group_by": settings.group_by,
-            "missing": settings.missing,
-            "column_truth": settings.column_truth,
-            "column_pred": settings.column_answer,
+            **settings.as_written(),
         },
         packages={"emotrace": __version__, "numpy": np.__version__},
     )
 
 
-def _scores(result: Scored, settings: Settings, clusters: Sequence[str] | None) -> dict[str, Score]:
+def _notes(protocol: Protocol, settings: Settings, joined: Joined, result: Scored) -> list[str]:
+    notes = []
+    if protocol.note and not any(protocol.note in note for note in result.notes):
+        notes.append(protocol.note)
+    if joined.missing:
+        notes.append(f"{len(joined.missing)} clips without an answer are scored as empty answers.")
+    if trained := [name for name in joined.names if name in settings.train_names]:
+        notes.append(f"{len(trained)} of {len(joined.names)} clips were trained on, such as {trained[0]}.")
+    if settings.cluster is None and _look_like_dialogues(joined.names):
+        notes.append("The names look like parts of dialogues: intervals without --cluster are too narrow.")
+    if settings.clip_values:
+        notes.append("Predicted values were clipped to the range of the truth.")
+    return notes
 
+
+def _scores(result: Scored, settings: Settings, clusters: Sequence[str] | None) -> dict[str, Score]:
     scores = {}
     for name, value in result.scores.items():
         interval = None
         if name in result.summed and settings.rounds != 0:
             drawn = bootstrap(result.summed[name], rounds=settings.rounds, seed=settings.seed, clusters=clusters)
-            interval = ScoreInterval(
-                low=plain(drawn.low),
-                high=plain(drawn.high),
-                rounds=drawn.rounds,
-                undefined_rounds=drawn.undefined_rounds,
-                clusters=drawn.clusters,
-            )
+            interval = as_written(drawn)
         scores[name] = Score(
             value=plain(value),
             interval=interval,
@@ -180,24 +189,6 @@ def _scores(result: Scored, settings: Settings, clusters: Sequence[str] | None) 
             note=result.score_notes.get(name, ""),
         )
     return scores
-
-
-def _difference(protocol: Protocol, settings: Settings, clusters: Sequence[str] | None, a: Scored, b: Scored) -> Any:
-
-    main = protocol.main
-    if main not in a.summed or main not in b.summed:
-        raise InvalidScores(f"no clip is scored by {protocol.name}: nothing can be compared")
-    rounds = settings.rounds or None
-    drawn = paired_difference(a.summed[main], b.summed[main], rounds=rounds, seed=settings.seed, clusters=clusters)
-    return PairedDifference(
-        score=main,
-        value=plain(drawn.estimate),
-        low=plain(drawn.interval.low),
-        high=plain(drawn.interval.high),
-        p_permutation=plain(drawn.p_permutation),
-        p_bootstrap=plain(drawn.p_bootstrap),
-        p_mcnemar=None if a.correct is None else mcnemar(a.correct, b.correct),
-    )
 
 
 def _look_like_dialogues(names: Sequence[str]) -> bool:

@@ -24,6 +24,8 @@ Answer = str | Sequence[str] | None
 WORD_BITS = 64
 _OPENING = "\x00"
 """The piece that opens each clip. In an answer it is replaced by another character that no label has."""
+_SEAM = "\x02"
+"""The same where the commonest writing, `['a', 'b']`, follows upon itself."""
 _BLANK = -1
 
 
@@ -150,7 +152,7 @@ class _Numbering(dict[str, int]):
 
     def __init__(self, id_of_label: dict[str, int], table: LabelTable) -> None:
         super().__init__(id_of_label)
-        self.update({_OPENING: 0, "": _BLANK, " ": _BLANK})
+        self.update({_OPENING: 0, _SEAM: 0, "": _BLANK, " ": _BLANK})
         self.unknown: dict[str, int] = {}
         self._id_of_label, self._table = id_of_label, table
 
@@ -168,16 +170,20 @@ def _join(answers: Sequence[Any]) -> str | None:
     if set(map(type, answers)) != {str}:
         return None
     joined = _OPENING.join(["", *answers, ""])
-    if joined.count(_OPENING) == len(answers) + 1:
+    if joined.count(_OPENING) == len(answers) + 1 and _SEAM not in joined:
         return joined
-    return _OPENING.join(["", *(answer.replace(_OPENING, "\x01") for answer in answers), ""])
+    return _OPENING.join(["", *map(_without_marks, answers), ""])
+
+
+def _without_marks(text: str) -> str:
+    return text.replace(_OPENING, "\x01").replace(_SEAM, "\x01")
 
 
 def _split_together(joined: str) -> list[str]:
     """All pieces of all answers, each answer opened by `_OPENING`: one pass in C over the corpus."""
+    # The commonest writing goes first, brackets, quotes and all: fewer passes over the text, and fewer blank pieces.
+    joined = joined.replace(f"']{_OPENING}['", f",{_SEAM},").replace("', '", ",")
     joined = joined.replace(f"{_OPENING}[", _OPENING).replace(f"]{_OPENING}", _OPENING)
-    # The commonest writing, 'a', 'b', leaves blanks between its quotes: fewer pieces when they go first.
-    joined = joined.replace("', '", ",").replace(f"'{_OPENING}'", _OPENING)
     joined = joined.replace("'", ",").replace('"', ",").replace(_OPENING, f",{_OPENING},")
     return joined.split(",")[1:-2]
 
@@ -187,7 +193,7 @@ def _split_one_by_one(answers: Sequence[Any]) -> list[str]:
     pieces: list[str] = []
     for answer in answers:
         pieces.append(_OPENING)
-        pieces += (item.replace(_OPENING, "\x01") for item in raw_labels(answer))
+        pieces += map(_without_marks, raw_labels(answer))
     return pieces
 
 

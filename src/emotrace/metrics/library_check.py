@@ -39,5 +39,3 @@ def raise_on_mismatch(ours: dict[str, float], theirs: dict[str, Any], *, engine:
                 f"{name} is {own!r} by emotrace and {other!r} by {engine}",
                 todo="Please report this with the confusion matrix; `--engine base` prints our number alone",
             )
-
-

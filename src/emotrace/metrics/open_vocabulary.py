@@ -4,7 +4,7 @@
     F = 2 P R / (P + R) of the *mean* P and *mean* R over the scored clips of a target: not a mean of per-clip F [field]
 
 T and A are the sets of clusters that truth and answer reach; dropped labels vanish. `SetScorer` scores a corpus;
-`clip_scorer.py` scores one clip at a time, and `constant_answers.py` says what guessing would get on the same truth.
+`clip_scorer.py` scores one clip at a time, and `guessing.py` says what guessing would get on the same truth.
 """
 
 from __future__ import annotations

@@ -35,16 +35,43 @@ class Score(_Frozen):
     note: str = ""
 
 
-class PairedDifference(_Frozen):
-    """A minus B on the same clips."""
+class Group(_Frozen):
+    """The scores of the clips that share a value of a column; none where they are too few."""
 
+    clips: int
+    scores: dict[str, Score]
+
+
+class Folds(_Frozen):
+    """The scores of each test fold, and their mean. The scores of all clips together are the pooled ones."""
+
+    column: str
+    clips: dict[str, int]
+    scores: dict[str, dict[str, float | None]]
+    """Score -> fold -> value."""
+    mean: dict[str, float | None]
+    deviation: dict[str, float | None]
+    """Standard deviation over the folds, with k - 1."""
+
+
+class PairedDifference(_Frozen):
+    """A minus one rival on the same clips."""
+
+    rival: str
+    """Name of the rival's file."""
     score: str
+    rival_value: float | None
     value: float | None
     low: float | None
     high: float | None
     p_permutation: float | None
+    p_holm: float | None = None
+    """`p_permutation` after Holm's adjustment, where A is compared with several rivals."""
     p_bootstrap: float | None
     p_mcnemar: float | None = None
+    t_folds: float | None = None
+    """Corrected resampled t over the folds, where folds are named; and its p."""
+    p_folds: float | None = None
 
 
 class InputFile(_Frozen):
@@ -67,6 +94,8 @@ class Clips(_Frozen):
     """Answers without truth."""
     abstained: int
     """Answers that are empty."""
+    reasons: dict[str, int] = {}
+    """Reason code of an abstention -> clips, where the answers give reasons."""
     scored: dict[str, int]
     """Part of the protocol (such as a wheel) -> clips scored there."""
     split_sha256: str
@@ -94,10 +123,12 @@ class EvaluationReport(_Frozen):
     scores: dict[str, Score]
     baselines: dict[str, float | None]
     """Constant or random answer -> its headline score on the same truth."""
-    difference: PairedDifference | None = None
+    differences: tuple[PairedDifference, ...] = ()
+    groups: dict[str, Group] = {}
+    folds: Folds | None = None
     clips: Clips
     details: dict[str, Any]
-    """Per class or per target tables, label counts, extraction, groups."""
+    """Per class or per target tables, label counts, extraction."""
     tables: Tables | None
     inputs: dict[str, InputFile]
     engine: str

@@ -5,7 +5,8 @@ column sums into the score. A confusion matrix is such a total (one cell per cli
 a count per target), an MSE is. So one resample is one weighted sum, thousands of them are one matrix product, and
 bootstrap, paired bootstrap and permutation share it.
 
-Differences are reported with intervals and p-values; the word "significant" is not used.
+Differences are reported with intervals and p-values; the word "significant" is not used. Tests that draw nothing are in
+`exact_tests.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from emotrace.errors import InvalidScores
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float64, Int64
+    from jaxtyping import Float64, Int64
 
 LEVEL = 0.95
 LARGE_CORPUS = 5_000
@@ -128,7 +129,10 @@ def _check(scores: Sequence[SummedScore], clusters: Sequence[object] | None) -> 
     return clips
 
 
-def _interval(values: Float64[np.ndarray, " round"], *, estimate: float, seed: int, clusters: int | None) -> Interval:
+def interval_of(
+    values: Float64[np.ndarray, " round"], *, estimate: float, seed: int, clusters: int | None = None
+) -> Interval:
+    """The percentile interval of resampled scores."""
     defined = values[~np.isnan(values)]
     tail = (1.0 - LEVEL) / 2.0
     low, high = np.quantile(defined, [tail, 1.0 - tail]) if defined.size else (np.nan, np.nan)
@@ -144,6 +148,16 @@ def _interval(values: Float64[np.ndarray, " round"], *, estimate: float, seed: i
     )
 
 
+def draw_scores(
+    score: SummedScore, *, rounds: int | None = None, seed: int = 0, clusters: Sequence[object] | None = None
+) -> Float64[np.ndarray, " round"]:
+    """The score of each resample, nan where it is undefined; see `bootstrap`."""
+    clips = _check([score], clusters)
+    rounds = default_rounds(clips) if rounds is None else rounds
+    values = [score.finish(totals) for totals in _resampled_totals(score.rows, clusters, rounds, seed)]
+    return np.concatenate(values).astype(np.float64)
+
+
 def bootstrap(
     score: SummedScore, *, rounds: int | None = None, seed: int = 0, clusters: Sequence[object] | None = None
 ) -> Interval:
@@ -154,11 +168,8 @@ def bootstrap(
     Raises:
         InvalidScores: No clip, or a cluster list of another length.
     """
-    clips = _check([score], clusters)
-    rounds = default_rounds(clips) if rounds is None else rounds
-    values = [score.finish(totals) for totals in _resampled_totals(score.rows, clusters, rounds, seed)]
-    return _interval(
-        np.concatenate(values),
+    return interval_of(
+        draw_scores(score, rounds=rounds, seed=seed, clusters=clusters),
         estimate=score.value,
         seed=seed,
         clusters=None if clusters is None else len(set(clusters)),
@@ -193,7 +204,7 @@ def paired_difference(
     tail = min((defined <= 0).sum(), (defined >= 0).sum())
     return Difference(
         estimate=estimate,
-        interval=_interval(
+        interval=interval_of(
             values, estimate=estimate, seed=seed, clusters=None if clusters is None else len(set(clusters))
         ),
         p_bootstrap=min(1.0, 2.0 * (1.0 + float(tail)) / (1.0 + len(defined))),
@@ -231,62 +242,3 @@ def permutation_test(
         # Sums of the same numbers in another order differ in the last bits: an equal difference is a hit.
         hits += int((differences >= observed - 1e-12).sum())
     return (1.0 + hits) / (1.0 + rounds)
-
-
-def mcnemar(correct_a: Bool[np.ndarray, " clip"], correct_b: Bool[np.ndarray, " clip"]) -> float:
-    """Exact two-sided McNemar p for two accuracies.
-
-    min(1, 2 sum_{k <= min(b,c)} C(b+c, k) / 2^(b+c)), with b and c the clips that only one of the two got right.
-    """
-    if correct_a.shape != correct_b.shape:
-        raise InvalidScores(f"got {correct_a.shape = } and {correct_b.shape = }")
-    only_a, only_b = int((correct_a & ~correct_b).sum()), int((correct_b & ~correct_a).sum())
-    discordant = only_a + only_b
-    term, total = 1, 0
-    for k in range(min(only_a, only_b) + 1):
-        total += term
-        term = term * (discordant - k) // (k + 1)
-    return min(1.0, float(2 * total / 2**discordant))
-
-
-def holm(p_values: dict[str, float]) -> dict[str, float]:
-    """Holm's step-down adjustment of several p-values, given and returned by name in the same order."""
-    adjusted: dict[str, float] = {}
-    running = 0.0
-    for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        running = max(running, min(1.0, (len(p_values) - rank) * p))
-        adjusted[name] = running
-    return {name: adjusted[name] for name in p_values}
-
-
-def fold_t_test(differences: Float64[np.ndarray, " fold"], *, test_clips: int, train_clips: int) -> tuple[float, float]:
-    """Corrected resampled t-test over k folds (Nadeau and Bengio): variance factor 1/k + n_test/n_train.
-
-    Returns:
-        t and its two-sided p with k - 1 degrees of freedom; (nan, nan) when all differences are equal.
-
-    Raises:
-        InvalidScores: Fewer than two folds.
-    """
-    folds = len(differences)
-    if folds < 2:
-        raise InvalidScores(f"a test over folds needs at least two of them: got {folds}")
-    variance = float(differences.var(ddof=1)) * (1.0 / folds + test_clips / train_clips)
-    if variance == 0.0:
-        return float("nan"), float("nan")
-    t = float(differences.mean()) / math.sqrt(variance)
-    return t, _student_two_sided(t, folds - 1)
-
-
-def _student_two_sided(t: float, freedom: int) -> float:
-    """P(|T| >= |t|) for whole degrees of freedom, by the finite series of Abramowitz and Stegun 26.7.3-4."""
-    angle = math.atan(abs(t) / math.sqrt(freedom))
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = freedom % 2 == 1
-    term = cosine if odd else 1.0
-    series = 0.0
-    for k in range(3 if odd else 2, freedom + 1, 2):
-        series += term
-        term *= cosine * cosine * (k - 1) / k
-    inside = 2.0 / math.pi * (angle + sine * series) if odd else sine * series
-    return max(0.0, 1.0 - inside)

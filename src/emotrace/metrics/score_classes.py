@@ -1,4 +1,4 @@
-"""Scores of the closed-set protocols: classes, values, and both together (MER2023)."""
+"""Scores of the closed-set protocols: classes, with calibration where the answers come with distributions."""
 
 from __future__ import annotations
 
@@ -9,26 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from emotrace.errors import InvalidScores, first_five
+from emotrace.errors import InvalidScores, UnknownLabel, first_five
 from emotrace.labels.schemes import scheme as named_scheme
-from emotrace.metrics.answer_files import ANSWER_COLUMNS, PROBABILITY, TRUTH_COLUMNS, VALUE_COLUMNS, AnswerFile, Joined
-from emotrace.metrics.calibration import calibrate, risk_coverage
-from emotrace.metrics.classification import (
-    CLOSED_SET_SCORES,
-    ClosedSetResult,
-    ccc,
-    class_indices,
-    classify,
-    mer2023_combined,
-    mse,
-)
+from emotrace.metrics.answer_files import ANSWER_COLUMNS, PROBABILITY, TRUTH_COLUMNS, AnswerFile, Joined
+from emotrace.metrics.calibration import calibrate, risk_coverage, summed_calibration
+from emotrace.metrics.classification import ClosedSetResult, classify
+from emotrace.metrics.confusion_matrix import CLOSED_SET_SCORES, class_indices
 from emotrace.metrics.protocols import Protocol
 from emotrace.metrics.resampling import SummedScore, from_cells
-from emotrace.metrics.scored import Scored, Settings, answers_of, cell_of, column_of_truth, number_of, one_label, plain
-
-NO_VALUE = -10.0
-"""How MER2023 writes "no value" [field]."""
-SMALLEST_GROUP = 30
+from emotrace.metrics.scored import Scored, Settings, answers_of, cell_of, number_of, one_label
 
 
 def score_classes(
@@ -56,8 +45,7 @@ def score_classes(
         given = [known(cell) for cell in cells]
     result = classify(true_labels, given, labels=labels, engine=settings.engine)
     rows, columns = class_indices(true_labels, labels, what="truth"), class_indices(given, labels, what="predictions")
-    cells_index = rows * (len(labels) + 1) + columns
-    shape = (len(labels), len(labels) + 1)
+    summed = _summed(rows, columns, len(labels))
     details: dict[str, Any] = {"scheme": name, "answers": extraction, **class_details(result)}
     scores = {**asdict(result.scores), **{f"answered_{key}": value for key, value in asdict(result.answered).items()}}
     scores["coverage"] = result.coverage
@@ -68,19 +56,19 @@ def score_classes(
         curve = risk_coverage(probabilities.max(axis=1), rows == columns)
         scores |= {"aurc": curve.aurc, "excess_aurc": curve.excess_aurc, "risk_at_80": curve.risk_at_80}
         scores |= {"coverage_at_risk_10": curve.coverage_at_risk_10}
+        summed |= summed_calibration(probabilities, rows)
         details["reliability"] = [asdict(each) for each in calibration.bins]
-    if settings.group_by:
-        details["groups"] = _groups(joined, truth, settings, true_labels, given, labels)
     correct = rows == columns
     return Scored(
         scores=scores,
-        summed={
-            key: from_cells(cells_index, shape=shape, score=function) for key, function in CLOSED_SET_SCORES.items()
-        },
+        summed=summed,
         items=[
             (target, answer, {"correct": float(right)})
             for target, answer, right in zip(true_labels, given, correct.tolist(), strict=True)
         ],
+        kept=None
+        if probabilities is None
+        else [{"probabilities": dict(zip(labels, row, strict=True))} for row in probabilities.tolist()],
         abstained=result.abstained,
         scored={"classes": result.clips},
         baselines={
@@ -104,135 +92,37 @@ def class_details(result: ClosedSetResult) -> dict[str, Any]:
     }
 
 
+def _summed(rows: Any, columns: Any, classes: int) -> dict[str, SummedScore]:
+    """The scores of the confusion matrix, and the coverage, as functions of totals over clips."""
+    shape = (classes, classes + 1)
+    cells = rows * shape[1] + columns
+    scores = {**CLOSED_SET_SCORES, "coverage": _coverage}
+    return {name: from_cells(cells, shape=shape, score=score) for name, score in scores.items()}
+
+
+def _coverage(matrix: Any) -> Any:
+    return matrix[..., :-1].sum(axis=(-2, -1)) / matrix.sum(axis=(-2, -1))
+
+
 def _probabilities(joined: Joined, answers: AnswerFile, labels: Sequence[str]) -> Any:
     """One distribution per clip from the `prob_` columns, or None where the file has none or some answer lacks it."""
     columns = [f"{PROBABILITY}{label}" for label in labels]
-    if not set(columns) <= set(answers.columns) or joined.missing:
+    given = [column for column in answers.columns if column.startswith(PROBABILITY)]
+    unknown = [column for column in given if column not in columns]
+    if unknown or (given and len(given) < len(columns)):
+        wrong = [f"{column} is unknown" for column in unknown] or [
+            f"{column} is absent" for column in columns if column not in given
+        ]
+        raise UnknownLabel(
+            f"the distribution is not over the scheme's labels: {first_five(wrong)}",
+            where=answers.path,
+            todo=f"Its columns would be: {', '.join(columns)}",
+        )
+    if not given or joined.missing:
         return None
     return np.array(
         [
             [number_of(row.get(column), f"clip {name}, {column}") for column in columns]
             for name, row in zip(joined.names, joined.answers, strict=True)
         ]
-    )
-
-
-def _groups(
-    joined: Joined,
-    truth: AnswerFile,
-    settings: Settings,
-    true_labels: Sequence[str],
-    given: Sequence[str | None],
-    labels: Sequence[str],
-) -> dict[str, Any]:
-    """UAR, WAR and coverage of each group with at least 30 clips; smaller ones show their number alone."""
-    groups = column_of_truth(joined, truth, settings.group_by or "")
-    table: dict[str, Any] = {}
-    for group in sorted(set(groups)):
-        rows = [row for row, each in enumerate(groups) if each == group]
-        table[group] = {"clips": len(rows)}
-        if len(rows) >= SMALLEST_GROUP:
-            result = classify([true_labels[r] for r in rows], [given[r] for r in rows], labels=labels, engine="base")
-            table[group] |= {"uar": result.uar, "war": result.war, "coverage": result.coverage}
-    return table
-
-
-def _values(joined: Joined, truth: AnswerFile, answers: AnswerFile, protocol: Protocol, settings: Settings) -> Any:
-    """True and predicted values, nan for a truth without one; and what was out of range."""
-    true_column = truth.column(settings.column_truth if protocol.kind == "value" else None, VALUE_COLUMNS, what="value")
-    own_column = answers.column(
-        settings.column_answer if protocol.kind == "value" else None, ("prediction", *VALUE_COLUMNS), what="value"
-    )
-    y = np.array(
-        [
-            math.nan if cell_of(row, true_column) is None else number_of(row[true_column], f"clip {name}")
-            for name, row in zip(joined.names, joined.truth, strict=True)
-        ]
-    )
-    p = np.array(
-        [
-            math.nan if cell_of(row, own_column) is None else number_of(row[own_column], f"clip {name}")
-            for name, row in zip(joined.names, joined.answers, strict=True)
-        ]
-    )
-    y[y == NO_VALUE] = np.nan
-    low, high = protocol.value_range or (-math.inf, math.inf)
-    if not math.isfinite(low) and settings.scheme:
-        low, high = next(iter(named_scheme(settings.scheme).values.values()), (low, high))
-    outside = [f"{name} ({value:g})" for name, value in zip(joined.names, y, strict=True) if not (low <= value <= high)]
-    outside = [each for each in outside if "(nan)" not in each]
-    if outside:
-        raise InvalidScores(f"has values outside [{low:g}, {high:g}]: {first_five(outside)}", where=truth.path)
-    off = int(((p < low) | (p > high)).sum())
-    if settings.clip_values:
-        p = np.clip(p, low, high)
-    unanswered = [name for name, a, b in zip(joined.names, y, p, strict=True) if not math.isnan(a) and math.isnan(b)]
-    if unanswered:
-        raise InvalidScores(f"has no value for: {first_five(unanswered)}", where=answers.path)
-    details = {"values": int((~np.isnan(y)).sum()), "outside": off, "clipped": settings.clip_values}
-    return y, p, details
-
-
-def _error_rows(y: Any, p: Any) -> Any:
-    """Per clip: squared error, and whether it counts."""
-    known = ~np.isnan(y)
-    return np.stack([np.where(known, (p - y) ** 2, 0.0), known], axis=1)
-
-
-def score_value(
-    protocol: Protocol, joined: Joined, truth: AnswerFile, answers: AnswerFile, settings: Settings
-) -> Scored:
-    """CCC and MSE of a rated dimension."""
-    y, p, details = _values(joined, truth, answers, protocol, settings)
-    known = ~np.isnan(y)
-    centre = float(np.mean(y[known])) if known.any() else 0.0
-    a, b = np.where(known, y - centre, 0.0), np.where(known, p - centre, 0.0)
-    moments = np.stack([known, a, b, a * a, b * b, a * b], axis=1).astype(np.float64)
-
-    def concordance(totals: Any) -> Any:
-        n, sa, sb, saa, sbb, sab = np.moveaxis(np.asarray(totals, dtype=np.float64), -1, 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            spread = saa / n - (sa / n) ** 2 + sbb / n - (sb / n) ** 2 + ((sa - sb) / n) ** 2
-            return np.where(spread > 1e-15, 2.0 * (sab / n - sa * sb / n**2) / spread, np.nan)
-
-    scores = {"ccc": ccc(y, p), "mse": mse(y, p)}
-    return Scored(
-        scores=scores,
-        summed={
-            "ccc": SummedScore(rows=moments, finish=concordance),
-            "mse": SummedScore(rows=_error_rows(y, p), finish=lambda totals: totals[..., 0] / totals[..., 1]),
-        },
-        items=[(plain(u), plain(v), {"squared_error": plain((u - v) ** 2)}) for u, v in zip(y, p, strict=True)],
-        abstained=0,
-        scored={"values": int(known.sum())},
-        undefined={"ccc": "truth and prediction are both constant, or no clip has a value"},
-        details=details,
-    )
-
-
-def score_classes_and_value(
-    protocol: Protocol, joined: Joined, truth: AnswerFile, answers: AnswerFile, settings: Settings
-) -> Scored:
-    """MER2023's combined score, with WAF and MSE apart."""
-    classes = score_classes(protocol, joined, truth, answers, settings)
-    y, p, details = _values(joined, truth, answers, protocol, settings)
-    error = mse(y, p)
-    matrix = classes.summed["waf"]
-    cells = matrix.rows.shape[1]
-
-    def combined(totals: Any) -> Any:
-        errors = np.asarray(totals)[..., cells:]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return mer2023_combined(matrix.finish(totals[..., :cells]), errors[..., 0] / errors[..., 1])
-
-    both = SummedScore(rows=np.concatenate([matrix.rows, _error_rows(y, p)], axis=1), finish=combined)
-    return Scored(
-        scores={"combined": mer2023_combined(classes.scores["waf"], error), "mse": error, **classes.scores},
-        summed={"combined": both, **classes.summed},
-        items=classes.items,
-        abstained=classes.abstained,
-        scored={**classes.scored, "values": details["values"]},
-        undefined={"mse": "no clip has a value", "combined": "no clip has a value"},
-        details={**classes.details, "value": details},
-        engine=classes.engine,
     )

@@ -11,16 +11,17 @@ import numpy as np
 from emotrace.errors import InvalidScores
 from emotrace.labels.label_table import LabelTable
 from emotrace.metrics.answer_files import TRUTH_COLUMNS, VALUE_COLUMNS, AnswerFile, Joined
-from emotrace.metrics.classification import class_indices, waf
-from emotrace.metrics.grouped_sets import bracketed_labels, grouped_sets
-from emotrace.metrics.hit_rate import hit_rate
+from emotrace.metrics.confusion_matrix import class_indices, waf, war
+from emotrace.metrics.guessing import BASIC_EMOTIONS, constant_answers
+from emotrace.metrics.hits import hit_rate
 from emotrace.metrics.label_masks import parse_labels
-from emotrace.metrics.open_vocabulary import BASIC_EMOTIONS, SetScorer, constant_answers
+from emotrace.metrics.open_vocabulary import SetScorer
 from emotrace.metrics.protocols import Protocol
 from emotrace.metrics.resampling import from_cells
 from emotrace.metrics.score_classes import class_details
 from emotrace.metrics.scored import Scored, Settings, answers_of, cell_of, number_of, one_label, true_labels_of
-from emotrace.metrics.sentiment import SIGN, polarity, preference, sentiment
+from emotrace.metrics.stored_groups import bracketed_labels, grouped_sets
+from emotrace.metrics.two_classes import SIGN, polarity, preference, sentiment
 
 
 def _table(protocol: Protocol, settings: Settings) -> LabelTable:
@@ -130,7 +131,7 @@ def score_sentiment(
     protocol: Protocol, joined: Joined, truth: AnswerFile, answers: AnswerFile, settings: Settings
 ) -> Scored:
     """Two-class sentiment; where no answer is one of the three words, by the polarity of its labels."""
-    true_column = truth.column(settings.column_truth, VALUE_COLUMNS, what="sentiment")
+    true_column = truth.column(settings.column_truth, (*VALUE_COLUMNS, "target"), what="sentiment")
     y = np.array([number_of(row[true_column], f"clip {n}") for n, row in zip(joined.names, joined.truth, strict=True)])
     cells, extraction = answers_of(joined, answers, settings)
     words = [" ".join(parse_labels(cell)) for cell in cells]
@@ -138,12 +139,15 @@ def score_sentiment(
     if by_polarity:
         words = [polarity(cell) for cell in cells]
     result = sentiment(y, words, engine=settings.engine)
-    kept = y != 0
-    rows = (y[kept] > 0).astype(np.int64)
-    said = np.array([SIGN.get(word, 0) > 0 for word in words], dtype=bool)[kept]
+    said = np.array([SIGN.get(word, 0) > 0 for word in words], dtype=bool)
+    cell_of_clip = (y > 0) * 3 + said
+    two_scores = {"waf": waf, "accuracy": war}
+    summed = {name: from_cells(cell_of_clip, shape=(2, 3), score=score) for name, score in two_scores.items()}
+    for each in summed.values():
+        each.rows[y == 0] = 0.0
     return Scored(
         scores={"waf": result.waf, "accuracy": result.accuracy},
-        summed={"waf": from_cells(rows * 3 + said, shape=(2, 3), score=waf)} if kept.any() else {},
+        summed=summed,
         items=[(float(value), word, {}) for value, word in zip(y, words, strict=True)],
         abstained=sum(not parse_labels(cell) for cell in cells),
         scored={"clips": result.clips},
@@ -168,7 +172,10 @@ def score_preference(
     shape = (len(result.labels), len(result.labels) + 1)
     return Scored(
         scores={"waf": result.waf, "accuracy": result.accuracy},
-        summed={"waf": from_cells(rows * shape[1] + columns, shape=shape, score=waf)},
+        summed={
+            name: from_cells(rows * shape[1] + columns, shape=shape, score=score)
+            for name, score in (("waf", waf), ("accuracy", war))
+        },
         items=[(t, g, {"correct": float(t == g)}) for t, g in zip(true_labels, given, strict=True)],
         abstained=result.abstained,
         scored={"clips": result.clips},
@@ -178,7 +185,7 @@ def score_preference(
     )
 
 
-def score_groups(
+def score_stored_groups(
     protocol: Protocol, joined: Joined, truth: AnswerFile, answers: AnswerFile, settings: Settings
 ) -> Scored:
     """MER2024's open-vocabulary score from stored synonym groups."""
@@ -198,7 +205,7 @@ def score_groups(
     by_name = dict(zip(result.names, result.per_clip.tolist(), strict=True))
     return Scored(
         scores={"score": result.score, "precision": result.precision, "recall": result.recall},
-        summed={"score": result.summed()},
+        summed={"score": result.summed(joined.names)},
         items=[
             (
                 bracketed_labels(texts[name]),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from emotrace.errors import InvalidScores
+from emotrace.errors import InvalidScores, UsageError
 from emotrace.labels.label_table import LabelTable
 from emotrace.metrics.answer_files import ANSWER_COLUMNS, TRUTH_COLUMNS, AnswerFile, Joined, Missing, Row
 from emotrace.metrics.label_masks import parse_labels
@@ -15,7 +15,10 @@ from emotrace.metrics.library_check import Engine
 from emotrace.metrics.protocols import ZeroDivision
 from emotrace.metrics.resampling import SummedScore
 
-Extract = Literal["none", "rules"]
+if TYPE_CHECKING:
+    from emotrace.labels.asking import LabelAsker
+
+Extract = Literal["none", "rules", "llm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +33,27 @@ class Settings:
     cluster: str | None = None
     """Column of the truth whose values are drawn whole."""
     group_by: str | None = None
+    folds: str | None = None
+    """Column of the truth that names each clip's test fold."""
     missing: Missing = "error"
     exact_names: tuple[str, ...] | None = None
+    train_names: frozenset[str] = frozenset()
+    """Clips that were trained on: the report says how many of them are scored."""
     extract: Extract | None = None
     """None: rules for a `text` column, none for label columns."""
+    asker: LabelAsker | None = None
+    """Who is asked with `extract="llm"`."""
     column_truth: str | None = None
     column_answer: str | None = None
     clip_values: bool = False
     synonym_groups: Mapping[str, str] = field(default_factory=dict)
     engine: Engine = "auto"
+
+    def as_written(self) -> dict[str, Any]:
+        """The choices that a report states."""
+        names = ("scheme", "zero_division", "cluster", "group_by", "folds", "missing", "extract", "clip_values")
+        columns = {"column_truth": self.column_truth, "column_pred": self.column_answer}
+        return {**{name: getattr(self, name) for name in names}, **columns}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +62,11 @@ class Scored:
 
     scores: dict[str, float]
     summed: dict[str, SummedScore]
-    items: list[tuple[Any, Any, dict[str, float | None]]]
+    """Scores as functions of totals, one row per clip; a clip that is left out is a row of zeros."""
+    items: list[tuple[Any, Any, dict[str, Any]]]
+    """Target, prediction and scores of each clip."""
+    kept: list[dict[str, Any]] | None = None
+    """What else of each clip is kept, so that it can be scored again: values and distributions."""
     abstained: int
     scored: dict[str, int] = field(default_factory=dict)
     undefined: dict[str, str] = field(default_factory=dict)
@@ -80,16 +99,29 @@ def answers_of(joined: Joined, file: AnswerFile, settings: Settings) -> tuple[li
     usual = (*ANSWER_COLUMNS, "text")
     column = file.column(settings.column_answer, usual, what="answers")
     cells = [cell_of(row, column) for row in joined.answers]
-    rules = settings.extract == "rules" or (settings.extract is None and column == "text")
-    if not rules:
-        return cells, {"column": column, "extract": "none"}
+    how = settings.extract or ("rules" if column == "text" else "none")
+    if how == "none":
+        return cells, {"column": column, "extract": how}
     from emotrace.labels.extract import extract
 
-    found = [extract(str(cell)) if cell is not None else None for cell in cells]
+    found = [None if cell is None else extract(str(cell)) for cell in cells]
     methods = [each.method for each in found if each is not None]
-    shares = {method: methods.count(method) / len(methods) for method in dict.fromkeys(methods)}
-    labels = [list(each.labels) if each is not None else None for each in found]
-    return labels, {"column": column, "extract": "rules", "methods": shares}
+    shares = {method: methods.count(method) / len(methods) for method in sorted(set(methods))}
+    labels = [None if each is None else list(each.labels) for each in found]
+    if how == "rules":
+        return labels, {"column": column, "extract": how, "methods": shares}
+    asker = settings.asker
+    if asker is None:
+        raise UsageError("needs a server and a model", where="--extract llm", todo="Name --llm-url and --llm-model")
+    asked = [None if cell is None else list(asker.labels(str(cell))) for cell in cells]
+    differing = sum(set(one or ()) != set(other or ()) for one, other in zip(asked, labels, strict=True))
+    return asked, {
+        "column": column,
+        "extract": how,
+        **asker.provenance(),
+        "methods": shares,
+        "differs_from_rules": differing,
+    }
 
 
 def one_label(value: Any) -> str | None:

@@ -1,6 +1,6 @@
 """Scores of a rated value: MSE, CCC, and MER2023's combination of one with a closed-set score.
 
-    CCC = 2 cov / (var_y + var_p + (mean_y - mean_p)^2), population moments
+CCC = 2 cov / (var_y + var_p + (mean_y - mean_p)^2), population moments
 """
 
 from __future__ import annotations

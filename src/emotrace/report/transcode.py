@@ -70,7 +70,7 @@ def transcode(
 
 def _pictures(sink: OutputContainer, path: Path, retouch: Retouch | None) -> Iterator[Timed]:
     """First nothing, once the stream is laid on; then its packets."""
-    frames = iter(FrameReader(path, rate_hz=_FRAMES_PER_SECOND))
+    frames = iter(FrameReader(path, rate_hz=float(_FRAMES_PER_SECOND)))
     first = next(frames)
     height, width, _ = first.image.shape
     scale = min(1.0, _LONG_SIDE_PIXELS / max(width, height))

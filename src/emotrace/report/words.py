@@ -127,3 +127,12 @@ def available(analysis: Analysis) -> tuple[tuple[Modality, str | None], ...]:
 def short_verdict(segment: Segment) -> str:
     """The labels of a segment in one line; a dash where it abstains."""
     return ", ".join(label.word for label in segment.verdict.labels) or "—"
+
+
+def quoted(quote: str, text: str) -> str:
+    """A quotation from an observation, with an ellipsis where the observation goes on.
+
+    >>> quoted("lip corners rise", "lip corners rise from 1.2 s")
+    'lip corners rise …'
+    """
+    return f"{quote} …" if quote and not text.endswith(quote) else quote

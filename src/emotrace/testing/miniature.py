@@ -16,7 +16,8 @@ import numpy as np
 
 from emotrace.datasets.corpora import open_corpus
 from emotrace.datasets.corpus import Corpus
-from emotrace.testing.layouts import LAYOUTS, Files, Layout, Row
+from emotrace.testing.layout import Files, Layout, Row
+from emotrace.testing.layouts import LAYOUTS
 
 
 def layout_of(corpus: str) -> Layout:

@@ -8,13 +8,14 @@ precision (called accuracy there) and mean recall, over the clips that have grou
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emotrace.errors import InvalidScores, NamesDoNotMatch, first_five
+from emotrace.metrics.quotient import quotient
 from emotrace.metrics.resampling import SummedScore
 
 if TYPE_CHECKING:
@@ -37,14 +38,19 @@ class GroupedScore:
     per_clip: Float64[np.ndarray, "clip 2"]
     """Precision and recall of each clip of `names`."""
 
-    def summed(self) -> SummedScore:
-        """The score as a function of totals over clips."""
+    def summed(self, names: Sequence[str] | None = None) -> SummedScore:
+        """The score as a function of totals over the clips of `names`, by default those with groups.
+
+        A clip without groups is a row of zeros.
+        """
+        rows = dict(zip(self.names, self.per_clip, strict=True))
+        scored = [(*rows[name], 1.0) if name in rows else (0.0, 0.0, 0.0) for name in names or self.names]
 
         def finish(totals: Any) -> Any:
             sums = np.asarray(totals, dtype=np.float64)
-            return sums[..., :2].mean(axis=-1) / sums[..., 2]
+            return quotient(sums[..., :2].mean(axis=-1), sums[..., 2])
 
-        return SummedScore(rows=np.concatenate([self.per_clip, np.ones((self.clips, 1))], axis=1), finish=finish)
+        return SummedScore(rows=np.array(scored), finish=finish)
 
 
 def bracketed_labels(text: str | None) -> list[str]:

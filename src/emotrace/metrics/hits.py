@@ -17,6 +17,7 @@ from emotrace.labels.label_table import LabelTable
 from emotrace.labels.official_tables import LEVEL_1
 from emotrace.metrics.label_masks import LabelMasks, parse_labels
 from emotrace.metrics.protocols import RECALL_ONLY
+from emotrace.metrics.quotient import quotient
 from emotrace.metrics.resampling import SummedScore
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class HitRate:
         def finish(totals: Any) -> Any:
             sums = np.asarray(totals, dtype=np.float64)
             scored = sums[..., count:]
-            rates = np.divide(sums[..., :count], scored, out=np.full(scored.shape, np.nan), where=scored > 0)
+            rates = quotient(sums[..., :count], scored)
             return rates.mean(axis=-1)
 
         return SummedScore(rows=rows, finish=finish)
@@ -83,7 +84,7 @@ def hit_rate(truth: Sequence[Any], answers: Sequence[Any], *, table: LabelTable)
 
     def mean(values: Any) -> float:
         totals = np.where(is_scored, values, 0.0).sum(axis=0)
-        return float(np.divide(totals, counts, out=np.full(len(counts), np.nan), where=counts > 0).mean())
+        return float(quotient(totals, counts).mean())
 
     unscored = int((~is_scored.any(axis=1)).sum())
     return HitRate(
