@@ -14,7 +14,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture(scope="session")
 def shared_media() -> Path:
-    """The folder of real clips that lies beside the repository on development machines; tests that need it skip without."""
+    """The folder of real clips beside the repository on development machines; tests that need it skip without."""
     folder = SHARED / "media"
     if not folder.is_dir():
         pytest.skip("needs the folder of real test clips beside the repository")

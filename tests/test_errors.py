@@ -10,9 +10,9 @@ CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubcla
 
 
 def test_a_message_says_what_where_and_what_to_do() -> None:
-    error = MediaTooLong("lasts 300 s, the limit is 60 s", where="talk.mp4", todo="Raise --max-duration")
+    error = MediaTooLong("lasts 300 s, the limit is 60 s", where="talk.mp4", hint="Raise --max-duration")
     assert str(error) == "talk.mp4: lasts 300 s, the limit is 60 s. Raise --max-duration"
-    assert (error.what, error.where, error.todo) == (
+    assert (error.what, error.where, error.hint) == (
         "lasts 300 s, the limit is 60 s",
         "talk.mp4",
         "Raise --max-duration",

@@ -74,18 +74,18 @@ class EmotraceError(Exception):
     Args:
         what: What happened, in one clause.
         where: The file, option or field it happened at.
-        todo: What the reader can do about it.
+        hint: What the reader can do about it.
     """
 
     exit_code: ExitCode = ExitCode.BAD_INPUT
 
-    def __init__(self, what: str, *, where: str | Path | None = None, todo: str | None = None) -> None:
+    def __init__(self, what: str, *, where: str | Path | None = None, hint: str | None = None) -> None:
         self.what = what
         self.where = None if where is None else str(where)
-        self.todo = todo
+        self.hint = hint
         parts = [what if self.where is None else f"{self.where}: {what}"]
-        if todo is not None:
-            parts.append(todo)
+        if hint is not None:
+            parts.append(hint)
         super().__init__(". ".join(part.rstrip(".") for part in parts))
 
 
@@ -132,8 +132,8 @@ class ReasoningError(EmotraceError, RuntimeError):
 class MalformedCompletion(ReasoningError):
     """Text of a reasoner that stays unparsable after repair. `raw` keeps it: it is never guessed at."""
 
-    def __init__(self, what: str, *, raw: str, where: str | Path | None = None, todo: str | None = None) -> None:
-        super().__init__(what, where=where, todo=todo)
+    def __init__(self, what: str, *, raw: str, where: str | Path | None = None, hint: str | None = None) -> None:
+        super().__init__(what, where=where, hint=hint)
         self.raw = raw
 
 
@@ -173,7 +173,7 @@ class UnsafePickle(ScoringError):
         super().__init__(
             f"the pickle in {member!r} asks for {name}, and only plain values are read; nothing was run",
             where=where,
-            todo="Do not open this file with other tools unless you trust who made it",
+            hint="Do not open this file with other tools unless you trust who made it",
         )
         self.name = name
         self.member = member
@@ -258,7 +258,7 @@ class MissingExtra(EmotraceError, ImportError):
     exit_code = ExitCode.MISSING_EXTRA
 
     def __init__(self, what_for: str, *, extra: str) -> None:
-        super().__init__(f"{what_for} needs an extra", todo=f"Install it with: pip install 'emotrace[{extra}]'")
+        super().__init__(f"{what_for} needs an extra", hint=f"Install it with: pip install 'emotrace[{extra}]'")
         self.extra = extra
 
 

@@ -30,7 +30,7 @@ def write_atomically(path: str | Path, content: str | bytes) -> Path:
         raise UnwritableOutput(
             f"cannot be written ({getattr(error, 'strerror', None) or error})",
             where=path,
-            todo="Choose a file name in a folder that exists and that you may write to",
+            hint="Choose a file name in a folder that exists and that you may write to",
         ) from error
     return path
 
@@ -60,7 +60,7 @@ def make_folder(path: str | Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = f"the folder cannot be made ({error.strerror or error})"
-        raise UnwritableOutput(reason, where=path, todo="Choose another folder") from error
+        raise UnwritableOutput(reason, where=path, hint="Choose another folder") from error
     return path
 
 

@@ -87,7 +87,7 @@ def weights(name: str) -> Weights:
     """
     if name not in REGISTRY:
         known = ", ".join(sorted(REGISTRY))
-        raise UsageError(f"no weights are called {name!r}", where="model", todo=f"Choose one of: {known}")
+        raise UsageError(f"no weights are called {name!r}", where="model", hint=f"Choose one of: {known}")
     return REGISTRY[name]
 
 
@@ -119,13 +119,13 @@ def verify(path: str | Path, *, name: str) -> Path:
         ChecksumMismatch: The file is another one.
     """
     entry, path = weights(name), Path(path)
-    todo = "Install emotrace again" if entry.shipped else f"Run: emotrace pull {name}"
+    hint = "Install emotrace again" if entry.shipped else f"Run: emotrace pull {name}"
     if not _is_file(path):
-        raise ModelNotFound(f"the weights {name!r} are not on this machine", where=path, todo=todo)
+        raise ModelNotFound(f"the weights {name!r} are not on this machine", where=path, hint=hint)
     status = path.stat()
     found = _digest(path, status.st_size, status.st_mtime_ns)
     if found != entry.sha256:
-        raise ChecksumMismatch(f"SHA-256 is {found[:12]}..., not {entry.sha256[:12]}...", where=path, todo=todo)
+        raise ChecksumMismatch(f"SHA-256 is {found[:12]}..., not {entry.sha256[:12]}...", where=path, hint=hint)
     return path
 
 
@@ -180,7 +180,7 @@ def pull(name: str, *, url: str | None = None, timeout_seconds: float = 30.0) ->
             raise ChecksumMismatch(
                 f"what arrived has SHA-256 {found[:12]}..., not {entry.sha256[:12]}...",
                 where=address,
-                todo="Nothing was kept. Try another mirror with --url",
+                hint="Nothing was kept. Try another mirror with --url",
             )
         Path(partial).replace(target)
     finally:
@@ -199,7 +199,7 @@ def _is_right(path: Path, entry: Weights) -> bool:
 def _refuse_insecure(address: str) -> None:
     parts = urlsplit(address)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise UsageError("weights are fetched over https only", where=address, todo="Give an https address")
+        raise UsageError("weights are fetched over https only", where=address, hint="Give an https address")
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
@@ -216,20 +216,20 @@ def _stream(address: str, into: IO[bytes], entry: Weights, timeout_seconds: floa
     """Copies the answer to `into` in chunks; its SHA-256. Stops as soon as it is longer than the pinned file."""
     digest, received = hashlib.sha256(), 0
     opener = urllib.request.build_opener(_HttpsOnly)
-    todo = "Check the connection, or fetch the file by hand and give its path"
+    hint = "Check the connection, or fetch the file by hand and give its path"
     try:
         with opener.open(address, timeout=timeout_seconds) as answer:
             while chunk := answer.read(_CHUNK_BYTES):
                 received += len(chunk)
                 if received > entry.bytes:
-                    raise ChecksumMismatch(f"the answer is longer than {entry.bytes} bytes", where=address, todo=todo)
+                    raise ChecksumMismatch(f"the answer is longer than {entry.bytes} bytes", where=address, hint=hint)
                 digest.update(chunk)
                 into.write(chunk)
     except urllib.error.HTTPError as error:
-        raise DownloadFailed(f"the server answered {error.code}", where=address, todo=todo) from None
+        raise DownloadFailed(f"the server answered {error.code}", where=address, hint=hint) from None
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
-        raise DownloadFailed(f"the server could not be read ({reason})", where=address, todo=todo) from None
+        raise DownloadFailed(f"the server could not be read ({reason})", where=address, hint=hint) from None
     if received < entry.bytes:
-        raise DownloadFailed(f"only {received} of {entry.bytes} bytes arrived", where=address, todo=todo)
+        raise DownloadFailed(f"only {received} of {entry.bytes} bytes arrived", where=address, hint=hint)
     return digest.hexdigest()

@@ -55,7 +55,7 @@ class Recording:
         self.clip = clip
         self.pictures = clip.frames() if clip.has_video else None
         self.sound = clip.audio() if clip.has_audio else None
-        self.absent: dict[Modality, MissingReason] = {part: why for part, why in clip.missing.items()}
+        self.absent: dict[Modality, MissingReason] = {part: why for part, why in clip.missing.items()}  # noqa: C416 - widens the type
 
     @property
     def span(self) -> Span:

@@ -28,10 +28,10 @@ def check_purpose(purpose: str) -> Purpose:
         raise PurposeRefused(
             f"emotion recognition in {PROHIBITED[name]} is prohibited by article 5(1)(f) of the EU AI Act",
             where=f"--purpose {purpose}",
-            todo="The article exempts medical and safety reasons only: see docs/responsible-use.md",
+            hint="The article exempts medical and safety reasons only: see docs/responsible-use.md",
         )
     if name not in PURPOSES:
         raise UsageError(
-            f"unknown purpose {purpose!r}", where="--purpose", todo=f"Choose one of: {', '.join(PURPOSES)}"
+            f"unknown purpose {purpose!r}", where="--purpose", hint=f"Choose one of: {', '.join(PURPOSES)}"
         )
     return name

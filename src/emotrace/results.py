@@ -232,7 +232,7 @@ class Analysis(Record):
             text = Path(path).read_bytes()
         except OSError as error:
             reason = f"cannot be read ({error.strerror or error})"
-            raise UnreadableResult(reason, where=path, todo="Name a file that `emotrace analyze` wrote") from error
+            raise UnreadableResult(reason, where=path, hint="Name a file that `emotrace analyze` wrote") from error
         return cls.from_json(text, where=path)
 
     @classmethod
@@ -250,7 +250,7 @@ class Analysis(Record):
             raise UnreadableResult(
                 f"not an emotrace result of schema {SCHEMA_VERSION} ({place}: {first['msg']})",
                 where=where,
-                todo="Run `emotrace analyze` on the video again",
+                hint="Run `emotrace analyze` on the video again",
             ) from None
 
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from emotrace.media.transcript import Transcript, Utterance
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emotrace.evidence.segments import segment
+from emotrace.media.transcript import Transcript, Utterance
 from emotrace.span import Span
 
 
@@ -35,7 +35,9 @@ def test_without_words_speech_turns_are_taken_and_without_speech_windows() -> No
 
 
 def test_a_long_turn_is_cut() -> None:
-    assert [s.span.duration_seconds for s in segment(Span(0, 25), None, [Span(0, 25)])] == pytest.approx([25 / 3] * 3, abs=2e-3)
+    assert [s.span.duration_seconds for s in segment(Span(0, 25), None, [Span(0, 25)])] == pytest.approx(
+        [25 / 3] * 3, abs=2e-3
+    )
 
 
 def test_a_photograph_is_one_window() -> None:

@@ -35,7 +35,7 @@ def write_stdout(text: str) -> None:
         UnwritableOutput: The program was started without a standard output.
     """
     if sys.stdout is None:
-        raise UnwritableOutput("it is closed", where="standard output", todo="Name a file instead of -")
+        raise UnwritableOutput("it is closed", where="standard output", hint="Name a file instead of -")
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode())
     sys.stdout.buffer.flush()
@@ -63,7 +63,7 @@ def refuse_to_replace(source: Path, target: Path) -> None:
         UsageError: Both are one file, whatever they are called.
     """
     if target.is_file() and source.is_file() and target.samefile(source):
-        raise UsageError("the output would replace the input", where=target, todo="Write to another file")
+        raise UsageError("the output would replace the input", where=target, hint="Write to another file")
 
 
 def report_error(error: EmotraceError) -> int:
@@ -85,7 +85,7 @@ def report_failed_output(error: OSError) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter fails once more at its end
     reason = f"cannot be written ({error.strerror or error})"
     return report_error(
-        UnwritableOutput(reason, where=error.filename or "standard output", todo="Make room, or write elsewhere")
+        UnwritableOutput(reason, where=error.filename or "standard output", hint="Make room, or write elsewhere")
     )
 
 

@@ -185,6 +185,6 @@ def _benchmark(truth: Path, pred: Path, sweep: list[Path], settings: Settings) -
 
     columns = {"--cluster": settings.cluster, "--group-by": settings.group_by, "--folds": settings.folds}
     if named := [option for option, column in columns.items() if column]:
-        raise UsageError("is for one data set at a time", where=", ".join(named), todo="Name it with --dataset")
+        raise UsageError("is for one data set at a time", where=", ".join(named), hint="Name it with --dataset")
     others = {str(folder): read_pairs(truth, folder) for folder in sweep}
     return evaluate_benchmark(read_pairs(truth, pred), settings=settings, sweep=others)

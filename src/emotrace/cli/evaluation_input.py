@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def one_of(option: str, value: str | None, known: tuple[str, ...]) -> str | None:
     """The value, if it is one of the known ones or none at all."""
     if value is not None and value not in known:
-        raise UsageError(f"got {value!r}", where=option, todo=f"Known: {', '.join(known)}")
+        raise UsageError(f"got {value!r}", where=option, hint=f"Known: {', '.join(known)}")
     return value
 
 
@@ -81,7 +81,7 @@ def asker(extract: str | None, url: str | None, model: str | None, kept: Path | 
         raise UsageError(
             "needs a server and a model",
             where="--extract llm",
-            todo="Name --llm-url http://HOST/v1 and --llm-model NAME",
+            hint="Name --llm-url http://HOST/v1 and --llm-model NAME",
         )
     return LabelAsker(
         url=url,

@@ -33,7 +33,7 @@ def export(
     from emotrace.results import Analysis
 
     if to not in EXPORTS:
-        raise UsageError(f"unknown format {to!r}", where="--to", todo=f"Choose one of: {', '.join(EXPORTS)}")
+        raise UsageError(f"unknown format {to!r}", where="--to", hint=f"Choose one of: {', '.join(EXPORTS)}")
     target = Path(out) if out is not None else result.with_suffix(f".{to}")
     refuse_to_replace(result, target)
     text = EXPORTS[to](Analysis.read(result))

@@ -86,12 +86,12 @@ def _arguments(corpus: str, choices: list[str]) -> dict[str, str | bool]:
     for choice in choices:
         name, _, value = choice.partition("=")
         if name not in known:
-            raise UsageError(f"{corpus} takes no argument {name!r}", todo=f"It takes: {', '.join(known) or 'none'}")
+            raise UsageError(f"{corpus} takes no argument {name!r}", hint=f"It takes: {', '.join(known) or 'none'}")
         allowed = [str(each) for each in get_args(hints[name])] if get_origin(hints[name]) is Literal else []
         allowed = ["true", "false"] if hints[name] is bool else allowed
         if allowed and value not in allowed:
             raise UsageError(
-                f"{name} cannot be {value!r}", where=f"--set {choice}", todo=f"Choose {', '.join(allowed)}"
+                f"{name} cannot be {value!r}", where=f"--set {choice}", hint=f"Choose {', '.join(allowed)}"
             )
         arguments[name] = value == "true" if hints[name] is bool else value
     return arguments

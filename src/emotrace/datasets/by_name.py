@@ -20,7 +20,7 @@ def recordings(root: Path, *suffixes: str) -> Iterator[Path]:
         raise CorpusNotFound(
             f"no {' or '.join(suffixes)} file lies below this folder",
             where=root,
-            todo="Name the folder that the owner's archive unpacks to",
+            hint="Name the folder that the owner's archive unpacks to",
         )
     yield from found
 

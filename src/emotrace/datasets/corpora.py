@@ -74,7 +74,7 @@ def corpus_class(name: str) -> type[Corpus]:
     for known, corpus in CORPORA.items():
         if _plain(known) == wanted:
             return corpus
-    raise UnknownChoice(f"no corpus is called {name!r}", todo=f"Known corpora: {', '.join(CORPORA)}")
+    raise UnknownChoice(f"no corpus is called {name!r}", hint=f"Known corpora: {', '.join(CORPORA)}")
 
 
 def _plain(name: str) -> str:

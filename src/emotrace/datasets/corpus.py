@@ -95,7 +95,7 @@ class Corpus(ABC):
             raise CorpusNotFound(
                 f"no folder of {self.name} is there",
                 where=root,
-                todo="Name the folder that the owner's archive unpacks to",
+                hint="Name the folder that the owner's archive unpacks to",
             )
 
     @property
@@ -182,7 +182,7 @@ class Corpus(ABC):
                 absent.append(record.id)
         if split is not None and split not in splits:
             raise UnknownChoice(
-                f"{self.name} has no split {split!r} here", todo=f"Its splits: {', '.join(sorted(splits))}"
+                f"{self.name} has no split {split!r} here", hint=f"Its splits: {', '.join(sorted(splits))}"
             )
         twice = [name for (_, name), count in seen.items() if count > 1]
         known = ", ".join(self.scheme.labels)
@@ -190,13 +190,13 @@ class Corpus(ABC):
             raise UnknownLabel(
                 f"labels that {self.scheme.name} lacks: {first_five(unknown)}",
                 where=self.root,
-                todo=f"Its labels: {known}",
+                hint=f"Its labels: {known}",
             )
         if astray:
             raise ClipOutside(
                 f"lists name clips outside this folder: {first_five(astray)}",
                 where=self.root,
-                todo="Allow it, where it is meant, with outside=True (`--set outside=true`)",
+                hint="Allow it, where it is meant, with outside=True (`--set outside=true`)",
             )
         if twice:
             raise DuplicateName(f"ids that stand twice in one split: {first_five(twice)}", where=self.root)
@@ -204,7 +204,7 @@ class Corpus(ABC):
             raise MissingClip(
                 f"clips that the lists name and that are not there: {first_five(absent)}",
                 where=self.root,
-                todo="Run `emotrace verify`, or leave them out with missing='skip'",
+                hint="Run `emotrace verify`, or leave them out with missing='skip'",
             )
 
 

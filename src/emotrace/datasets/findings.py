@@ -86,7 +86,7 @@ class VerifyReport(Frozen):
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             raise UnreadableTable(
-                f"not a report of schema {REPORT_SCHEMA}", where=path, todo="Write one with `emotrace verify --json`"
+                f"not a report of schema {REPORT_SCHEMA}", where=path, hint="Write one with `emotrace verify --json`"
             ) from None
 
     def as_published(self) -> Published:

@@ -99,7 +99,7 @@ class Generic(Corpus):
             raise CorpusNotFound(
                 "neither a table nor folders named after labels are there",
                 where=self.root,
-                todo=f"Put a table there ({', '.join(TABLES)}) or name one",
+                hint=f"Put a table there ({', '.join(TABLES)}) or name one",
             )
 
 

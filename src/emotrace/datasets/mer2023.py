@@ -50,7 +50,7 @@ class Mer2023(Corpus):
             raise CorpusNotFound(
                 "neither train-label.csv nor label-6way.npz is there",
                 where=self.root,
-                todo="Name the folder that holds the label files",
+                hint="Name the folder that holds the label files",
             )
         said = transcripts(self.root)
         for part in listed or self.parts:

@@ -57,7 +57,7 @@ class Mer2024(Corpus):
             raise CorpusNotFound(
                 "neither label-disdim.csv nor label-6way.npz is there",
                 where=self.root,
-                todo="Name the folder that holds the label files",
+                hint="Name the folder that holds the label files",
             )
 
     def _unlabeled(self, said: dict[str, tuple[str, str]]) -> Iterator[Record]:

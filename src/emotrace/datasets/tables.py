@@ -24,7 +24,7 @@ def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> str:
     """
     if not path.is_file():
         raise CorpusNotFound(
-            "this list of the corpus is not there", where=path, todo="Check that the archive was unpacked as a whole"
+            "this list of the corpus is not there", where=path, hint="Check that the archive was unpacked as a whole"
         )
     if path.stat().st_size > MAX_LIST_BYTES:
         raise UnreadableTable(f"larger than {MAX_LIST_BYTES // 2**20} MiB, so it is no list", where=path)
@@ -34,7 +34,7 @@ def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> str:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise UnreadableTable(f"not text in {' or '.join(encodings)}", where=path, todo="Fetch the owner's file again")
+    raise UnreadableTable(f"not text in {' or '.join(encodings)}", where=path, hint="Fetch the owner's file again")
 
 
 def read_rows(path: Path, *needed: str, encodings: Sequence[str] = ("utf-8-sig",)) -> Iterator[dict[str, str]]:

@@ -93,7 +93,7 @@ def verify(
     """
     strange = [name for name in ignore if name not in CHECKS]
     if strange:
-        raise UnknownChoice(f"no check is called {', '.join(strange)}", todo=f"Known checks: {', '.join(CHECKS)}")
+        raise UnknownChoice(f"no check is called {', '.join(strange)}", hint=f"Known checks: {', '.join(CHECKS)}")
     try:
         records = list(corpus.records())
         scheme_name = corpus.scheme.name

@@ -153,7 +153,7 @@ def _smiles(series: FaceSeries, part: FaceSeries, quality: float) -> list[Findin
             _finding(
                 _span(part, first, last),
                 f"{_course(part, first, apex, last, rises)} {words}",
-                strength=(top - 1.0) / 4.0,
+                strength=(top - 1.0) / 6.0,  # saturates with a broad, open smile [ours]
                 confidence=certainty * sure * quality,
                 cue=cue,
             )

@@ -159,7 +159,7 @@ def closed_labels(
         if not held:
             raise UnclosedVerdict(
                 f"{answer.word!r} cites {list(answer.cites)}, none of which is on the sheet and judged as support",
-                todo="Ask the reasoner again; a verdict is only given on evidence",
+                hint="Ask the reasoner again; a verdict is only given on evidence",
             )
         claimed = decision.confidence if answer.confidence is None else answer.confidence
         labels.append(

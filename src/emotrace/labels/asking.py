@@ -68,10 +68,10 @@ class LabelAsker:
             raise UsageError(
                 "the language model's address must be http://HOST... or https://HOST..., without a name or password",
                 where=url,
-                todo=f"Put a key into the environment variable {KEY_VARIABLE}",
+                hint=f"Put a key into the environment variable {KEY_VARIABLE}",
             )
         if not model:
-            raise UsageError("no model was named", where=url, todo="Name it with --llm-model")
+            raise UsageError("no model was named", where=url, hint="Name it with --llm-model")
         self.host = parts.netloc
         self.model = model
         self.asked = 0

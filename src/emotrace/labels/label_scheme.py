@@ -112,7 +112,7 @@ class LabelScheme:
         if name not in self.orders:
             raise UnknownChoice(
                 f"label scheme {self.name} has no order {name!r}",
-                todo=f"Known orders: {', '.join((OWNER, *self.orders))}",
+                hint=f"Known orders: {', '.join((OWNER, *self.orders))}",
             )
         return self.orders[name]
 
@@ -125,7 +125,7 @@ class LabelScheme:
         if language == "en":
             return {label: label.replace("_", " ") for label in self.labels}
         if language != "zh":
-            raise UnknownChoice(f"no label words in {language!r}", todo="Known languages: en, zh")
+            raise UnknownChoice(f"no label words in {language!r}", hint="Known languages: en, zh")
         return {label: CHINESE[word] for label, word in self.concept_of.items() if word in CHINESE}
 
     def read_one(self, text: str) -> str | None:
@@ -151,7 +151,7 @@ class LabelScheme:
     def unknown(self, words: Iterable[str]) -> UnknownLabel:
         """The error for labels that are not of this scheme."""
         return UnknownLabel(
-            f"not labels of the scheme {self.name}: {first_five(words)}", todo=f"Its labels: {', '.join(self.labels)}"
+            f"not labels of the scheme {self.name}: {first_five(words)}", hint=f"Its labels: {', '.join(self.labels)}"
         )
 
     def of_value(self, value: float) -> str | None:

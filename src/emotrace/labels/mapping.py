@@ -157,7 +157,7 @@ class LabelMap:
             lost = self.losses or "words outside the target scheme are dropped"
             raise LossyLabelMap(
                 f"the map from {self.source.name} to {self.target.name} loses something: {lost}",
-                todo="Pass allow_loss=True if that is what you want",
+                hint="Pass allow_loss=True if that is what you want",
             )
 
 

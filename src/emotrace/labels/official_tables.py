@@ -155,7 +155,7 @@ def _not_found(where: Path | None, what: str) -> TablesNotFound:
     return TablesNotFound(
         what,
         where=where,
-        todo=f"Name the folder of your copy with --tables DIR or {ENVIRONMENT_VARIABLE}: it holds format.csv, "
+        hint=f"Name the folder of your copy with --tables DIR or {ENVIRONMENT_VARIABLE}: it holds format.csv, "
         f"synonym.xlsx and wheel1.xlsx to wheel5.xlsx, or {_NPZ}. Without it, --protocol emotrace-wheel scores on "
         "emotrace's own wheel (not comparable with published numbers)",
     )
@@ -205,7 +205,7 @@ def _load(folder: Path) -> WheelTables:
             raise UnreadableTable(
                 f"the {what} of {_NPZ} are not those of the other files: {first_five(differing)}",
                 where=folder,
-                todo="Keep one version of the tables in a folder",
+                hint="Keep one version of the tables in a folder",
             )
     return mapped
 

@@ -329,5 +329,5 @@ def scheme(name: str) -> LabelScheme:
     known = schemes()
     key = ALSO_CALLED.get(key, key)
     if key not in known:
-        raise UnknownChoice(f"no label scheme is called {name!r}", todo=f"Known schemes: {', '.join(known)}")
+        raise UnknownChoice(f"no label scheme is called {name!r}", hint=f"Known schemes: {', '.join(known)}")
     return known[key]

@@ -79,17 +79,17 @@ def check_is_file(path: Path) -> None:
         found = path.exists()
     except OSError as error:  # a closed folder, or a name longer than the system takes
         raise UnreadableMedia(
-            f"it cannot be looked up ({error.strerror})", where=path, todo="Check the path and its permissions"
+            f"it cannot be looked up ({error.strerror})", where=path, hint="Check the path and its permissions"
         ) from None
     if not found:
-        raise MediaNotFound("there is no such file", where=path, todo="Check the path")
+        raise MediaNotFound("there is no such file", where=path, hint="Check the path")
     if not path.is_file():
         kind = "a folder" if path.is_dir() else "not a regular file"
-        raise MediaNotFound(f"this is {kind}", where=path, todo="Give the path of one video, sound or picture file")
+        raise MediaNotFound(f"this is {kind}", where=path, hint="Give the path of one video, sound or picture file")
     if not os.access(path, os.R_OK):
-        raise UnreadableMedia("the file may not be read", where=path, todo="Check its permissions")
+        raise UnreadableMedia("the file may not be read", where=path, hint="Check its permissions")
     if path.stat().st_size == 0:
-        raise EmptyMedia("the file has 0 bytes", where=path, todo="Copy or record it again")
+        raise EmptyMedia("the file has 0 bytes", where=path, hint="Copy or record it again")
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def open_container(path: Path) -> Iterator[InputContainer]:
                 yield container
             except (av.FFmpegError, OSError) as error:
                 raise UnreadableMedia(
-                    f"reading failed: {error.strerror}", where=path, todo="Convert the file to MP4 and try again"
+                    f"reading failed: {error.strerror}", where=path, hint="Convert the file to MP4 and try again"
                 ) from None
 
 
@@ -123,16 +123,16 @@ def _unreadable(path: Path, error: Exception) -> UnreadableMedia:
         return UnreadableMedia(
             "begins like a media file but cannot be opened: it was probably cut short",
             where=path,
-            todo="Copy or record it again; a recording that was stopped hard may have lost its index",
+            hint="Copy or record it again; a recording that was stopped hard may have lost its index",
         )
     if b"\0" not in head and head.decode("utf-8", "replace").count("�") <= 1:  # the cut may split a character
         return UnreadableMedia(
             "this is text, not a video, sound or picture",
             where=path,
-            todo="Give the media file itself; playlists and subtitle files are not opened as media",
+            hint="Give the media file itself; playlists and subtitle files are not opened as media",
         )
     reason = getattr(error, "strerror", None) or str(error)
-    return UnreadableMedia(f"not a media file that FFmpeg can open ({reason})", where=path, todo="Convert it to MP4")
+    return UnreadableMedia(f"not a media file that FFmpeg can open ({reason})", where=path, hint="Convert it to MP4")
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:

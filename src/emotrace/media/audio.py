@@ -106,7 +106,7 @@ class AudioReader:
         with open_container(self.path) as container:
             stream = audio_stream(container)
             if stream is None:
-                raise EmptyMedia("there is no sound in this file", where=self.path, todo="Ask Clip.has_audio first")
+                raise EmptyMedia("there is no sound in this file", where=self.path, hint="Ask Clip.has_audio first")
             yield from self._blocks(container, stream)
 
     def _blocks(self, container: InputContainer, stream: AudioStream) -> Iterator[Waveform]:
@@ -143,7 +143,7 @@ class AudioReader:
             raise MediaTooLong(
                 f"the sound goes on beyond the limit of {self.max_duration_seconds:g} s",
                 where=self.path,
-                todo="Cut the file, or raise the limit (--max-duration)",
+                hint="Cut the file, or raise the limit (--max-duration)",
             )
 
 

@@ -102,7 +102,7 @@ class Clip:
             raise MediaTooLong(
                 f"{span.end_seconds:.1f} s are longer than the limit of {max_duration_seconds:g} s",
                 where=path,
-                todo="Cut the file, or raise the limit (--max-duration)",
+                hint="Cut the file, or raise the limit (--max-duration)",
             )
         transcript = load_transcript(path, text=text, transcript_path=transcript_path, encoding=encoding, span=span)
         missing: dict[Part, Absence] = {}
@@ -157,7 +157,7 @@ class Clip:
     def _check_present(self, part: Part, name: str, question: str) -> None:
         if (why := self.missing.get(part)) is not None:
             raise EmptyMedia(
-                f"no {name} to read: {why.replace('_', ' ')}", where=self.path, todo=f"Ask {question} first"
+                f"no {name} to read: {why.replace('_', ' ')}", where=self.path, hint=f"Ask {question} first"
             )
 
 
@@ -169,10 +169,10 @@ def _probe(container: InputContainer, path: Path) -> tuple[bool, bool]:
     elif audio is None:
         if any(stream.codec_context is None for stream in (*container.streams.video, *container.streams.audio)):
             raise UnreadableMedia(
-                "its codec is not known here", where=path, todo="Convert the file to MP4 (H.264, AAC)"
+                "its codec is not known here", where=path, hint="Convert the file to MP4 (H.264, AAC)"
             )
         raise EmptyMedia(
-            "neither a picture nor a sound is in it", where=path, todo="Give a video, sound or picture file"
+            "neither a picture nor a sound is in it", where=path, hint="Give a video, sound or picture file"
         )
     return video is not None, audio is not None
 

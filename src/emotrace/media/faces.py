@@ -303,7 +303,7 @@ def detector(name: str = "auto", path: str | Path | None = None) -> FaceDetector
     if name == "yunet" or (name == "auto" and (path is not None or is_here("yunet"))):
         return YuNetDetector(path)
     if name not in ("auto", "opencv"):
-        raise UsageError(f"no face detector is called {name!r}", where="detector", todo="Choose auto, opencv or yunet")
+        raise UsageError(f"no face detector is called {name!r}", where="detector", hint="Choose auto, opencv or yunet")
     if path is not None:
-        raise UsageError("the opencv detector takes no weights file", where=str(path), todo="Leave the file out")
+        raise UsageError("the opencv detector takes no weights file", where=str(path), hint="Leave the file out")
     return OpenCVDetector()

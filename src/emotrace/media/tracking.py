@@ -187,7 +187,7 @@ class FaceTracker:
         persons = join_tracklets([(tracklet.look, _presence(tracklet)) for tracklet in kept])
         groups = [[kept[i] for i in person] for person in persons]
         longest = sorted(groups, key=lambda group: (-sum(len(t.squares) for t in group), group[0].track_id))
-        groups = sorted(longest[:MAX_FACES], key=lambda group: (group[0].squares[0][0], group[0].track_id))
+        groups = sorted(longest[:MAX_FACES], key=lambda group: (group[0].squares[0][:2], group[0].track_id))
         return tuple(_face_track(f"P{number}", group) for number, group in enumerate(groups, start=1))
 
     def _search_is_due(self, now: float) -> bool:

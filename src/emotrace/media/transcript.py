@@ -147,7 +147,7 @@ def load_transcript(
     media_path = Path(media_path)
     if text is not None:
         if transcript_path is not None:
-            raise UsageError("text and a transcript file were both given", todo="Give one of them")
+            raise UsageError("text and a transcript file were both given", hint="Give one of them")
         _check_size(len(text.encode("utf-8", "replace")), "the text given as option")
         return _untimed(readable(text), "option", span)
     if transcript_path is not None:
@@ -189,12 +189,12 @@ def _read(path: Path, source: str, encoding: str | None, span: Span) -> Transcri
     try:
         if not path.is_file():
             what = "this is not a file" if path.exists() else "there is no such file"
-            raise UnreadableTranscript(what, where=path, todo="Check the path of the transcript")
+            raise UnreadableTranscript(what, where=path, hint="Check the path of the transcript")
         _check_size(path.stat().st_size, path)
         data = path.read_bytes()
     except OSError as error:
         reason = f"it cannot be read ({error.strerror})"
-        raise UnreadableTranscript(reason, where=path, todo="Check its path and permissions") from None
+        raise UnreadableTranscript(reason, where=path, hint="Check its path and permissions") from None
     text = _decode(data, path, encoding)
     kind = path.suffix.casefold()
     if kind == ".txt":
@@ -207,7 +207,7 @@ def _read(path: Path, source: str, encoding: str | None, span: Span) -> Transcri
         raise UnreadableTranscript(
             "not a single cue (00:00:01,000 --> 00:00:02,000) is in it",
             where=path,
-            todo="Save it as SubRip or WebVTT, or name it .txt if it is plain text",
+            hint="Save it as SubRip or WebVTT, or name it .txt if it is plain text",
         )
     return _timed(cues, source, span)
 
@@ -219,20 +219,20 @@ def _decode(data: bytes, path: Path, encoding: str | None) -> str:
         text = data.decode(encoding)
     except LookupError:
         raise UsageError(
-            f"unknown encoding {encoding!r}", todo="Name one such as cp1252, latin-1 or shift_jis"
+            f"unknown encoding {encoding!r}", hint="Name one such as cp1252, latin-1 or shift_jis"
         ) from None
     except UnicodeError as error:
         at = getattr(error, "start", 0)
         raise UnreadableTranscript(
             f"not {encoding.removesuffix('-sig')} text: byte {at} cannot be decoded",
             where=path,
-            todo="Save it as UTF-8, or name its encoding, for example --encoding cp1252",
+            hint="Save it as UTF-8, or name its encoding, for example --encoding cp1252",
         ) from None
     if (at := text.find("\0")) >= 0:
         raise UnreadableTranscript(
             f"not {encoding} text: a zero byte at character {at}",
             where=path,
-            todo="Save it as UTF-8, or name its encoding, for example --encoding utf-16-le",
+            hint="Save it as UTF-8, or name its encoding, for example --encoding utf-16-le",
         )
     return text.removeprefix("\ufeff")
 
@@ -242,7 +242,7 @@ def _check_size(size: int, where: str | Path) -> None:
         raise UnreadableTranscript(
             f"{size:,} bytes are more than the limit of {MAX_BYTES:,}",
             where=where,
-            todo="Cut the transcript to the clip",
+            hint="Cut the transcript to the clip",
         )
 
 

@@ -109,7 +109,7 @@ class FrameReader:
         with open_container(self.path) as container:
             stream = video_stream(container)
             if stream is None:
-                raise EmptyMedia("there is no picture in this file", where=self.path, todo="Ask Clip.has_video first")
+                raise EmptyMedia("there is no picture in this file", where=self.path, hint="Ask Clip.has_video first")
             check_size(stream.width, stream.height, self.path)
             yield from self._sampled(container, stream)
 
@@ -132,7 +132,7 @@ class FrameReader:
             self._check_time(time)
             shown, since = frame, time
         if shown is None:
-            raise EmptyMedia("no picture in it could be decoded", where=self.path, todo="Copy or record it again")
+            raise EmptyMedia("no picture in it could be decoded", where=self.path, hint="Copy or record it again")
         end = clock.end_of(shown, since)
         if kept == 0 or _meets_grid(since, end, rate):
             yield Frame(image=render(shown), time_seconds=max(0.0, float(since)), index=kept)
@@ -155,7 +155,7 @@ class FrameReader:
             raise MediaTooLong(
                 f"a picture at {float(time):.1f} s lies beyond the limit of {self.max_duration_seconds:g} s",
                 where=self.path,
-                todo="Cut the file, or raise the limit (--max-duration)",
+                hint="Cut the file, or raise the limit (--max-duration)",
             )
 
 
@@ -169,13 +169,13 @@ def check_size(width: int, height: int, path: Path) -> None:
         raise UnreadableMedia(
             f"the picture's size cannot be read: it is damaged, or beyond {MAX_SIDE_PIXELS} x {MAX_SIDE_PIXELS} px",
             where=path,
-            todo="Copy it again, or scale it down",
+            hint="Copy it again, or scale it down",
         )
     if max(width, height) > MAX_SIDE_PIXELS:
         raise UnreadableMedia(
             f"the picture has {width} x {height} px, the limit is {MAX_SIDE_PIXELS} px a side",
             where=path,
-            todo="Scale it down",
+            hint="Scale it down",
         )
 
 

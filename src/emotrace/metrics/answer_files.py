@@ -52,7 +52,7 @@ class AnswerFile:
         raise UnreadableTable(
             f"has no column for the {what}: looked for {wanted or ', '.join(usual)}",
             where=self.path,
-            todo=f"It has: {', '.join(self.columns)}",
+            hint=f"It has: {', '.join(self.columns)}",
         )
 
 
@@ -80,7 +80,7 @@ def read_answers(path: Path | str, *, split: str | None = None) -> AnswerFile:
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise UnreadableTable("is of an unknown kind", where=path, todo=f"Known are {', '.join(readers)} and folders")
+        raise UnreadableTable("is of an unknown kind", where=path, hint=f"Known are {', '.join(readers)} and folders")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -97,7 +97,7 @@ def _by_name(path: Path, sha256: str, rows: Iterable[Row]) -> AnswerFile:
         key = next((column for column in NAME_COLUMNS if column in row), None)
         name = "" if key is None or row[key] is None else str(row[key]).strip()
         if not name:
-            raise UnreadableTable(f"row {number} has no name", where=path, todo=f"Add a column {NAME_COLUMNS[0]!r}")
+            raise UnreadableTable(f"row {number} has no name", where=path, hint=f"Add a column {NAME_COLUMNS[0]!r}")
         if name in found:
             repeated.append(f"{name} (rows {row_of[name]} and {number})")
         found[name], row_of[name] = row, number
@@ -111,7 +111,7 @@ def _text(data: bytes, path: Path) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UnreadableTable(f"is not UTF-8 ({error})", where=path, todo="Save it as UTF-8") from None
+        raise UnreadableTable(f"is not UTF-8 ({error})", where=path, hint="Save it as UTF-8") from None
 
 
 def _delimited(data: bytes, path: Path, delimiter: str) -> Iterable[Row]:
@@ -211,7 +211,7 @@ def _npz(path: Path, split: str | None) -> Iterable[Row]:
         raise UnreadableTable(
             f"has the members {', '.join(members)}",
             where=path,
-            todo="Expected are filenames and fileitems, name2reason, or <split>_corpus with --split",
+            hint="Expected are filenames and fileitems, name2reason, or <split>_corpus with --split",
         )
     return [
         {"name": name, **(row if isinstance(row, dict) else {"label": row})} for name, row in corpora[split].items()
@@ -263,7 +263,7 @@ def join(
         raise NamesDoNotMatch(
             f"has no answer for: {first_five(absent)}, of {len(truth.rows)} clips of the truth",
             where=answers.path,
-            todo="Use --missing empty to score them as empty answers",
+            hint="Use --missing empty to score them as empty answers",
         )
     return Joined(
         names=tuple(truth.rows),

@@ -56,7 +56,7 @@ def read_pairs(truth: Path, answers: Path) -> dict[str, Pair]:
     sides = [{name: _find(folder, name) for name in DATA_SETS} for folder in (truth, answers)]
     named = [name for name in DATA_SETS if sides[0][name] is not None]
     if not named:
-        raise UnreadableTable("holds no data set", where=truth, todo=f"Files are called {', '.join(DATA_SETS)}")
+        raise UnreadableTable("holds no data set", where=truth, hint=f"Files are called {', '.join(DATA_SETS)}")
     lacking = [name for name in named if sides[1][name] is None]
     if lacking:
         raise UnreadableTable(f"has no answers for {', '.join(lacking)}", where=answers)

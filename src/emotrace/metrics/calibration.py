@@ -101,7 +101,7 @@ def calibrate(
         raise InvalidScores(
             f"row {row + 1} of {clips} is no distribution, as {int((~valid).sum())} in all: "
             f"its sum is {float(probabilities[row].sum())!r}",
-            todo="Probabilities must be at least 0 and sum to 1 within 1e-6",
+            hint="Probabilities must be at least 0 and sum to 1 within 1e-6",
         )
     if clips == 0:
         nan = float("nan")

@@ -36,7 +36,7 @@ def class_indices(names: Sequence[str | None], labels: Sequence[str], *, what: s
     if unknown:
         raise UnknownLabel(
             f"unknown label in the {what}: {first_five(unknown)}",
-            todo=f"The known labels are: {', '.join(labels)}",
+            hint=f"The known labels are: {', '.join(labels)}",
         )
     return np.fromiter((position_or_none[name] for name in names), dtype=np.int64, count=len(names))
 

@@ -69,7 +69,7 @@ def hit_rate(truth: Sequence[Any], answers: Sequence[Any], *, table: LabelTable)
     if several:
         raise InvalidScores(
             f"the hit rate is defined for one true word per clip: {first_five(several)}",
-            todo="Use a set protocol such as mer2026 for several labels per clip",
+            hint="Use a set protocol such as mer2026 for several labels per clip",
         )
     masks = LabelMasks(table, LEVEL_1)
     encoded = masks.encode(answers)

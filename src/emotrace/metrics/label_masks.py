@@ -212,7 +212,7 @@ def _lay_out(table: LabelTable, targets: Sequence[str]) -> tuple[Field, ...]:
     missing = [target for target in targets if target not in table.clusters]
     if missing:
         raise InvalidScores(
-            f"the tables {table.name} have no {missing[0]}", todo=f"They have {', '.join(table.clusters)}"
+            f"the tables {table.name} have no {missing[0]}", hint=f"They have {', '.join(table.clusters)}"
         )
     fields, word, used = [], 0, 0
     for target in targets:

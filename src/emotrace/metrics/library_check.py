@@ -37,5 +37,5 @@ def raise_on_mismatch(ours: dict[str, float], theirs: dict[str, Any], *, engine:
         if abs(own - other) > TOLERANCE * max(1.0, abs(other)):
             raise MetricMismatch(
                 f"{name} is {own!r} by emotrace and {other!r} by {engine}",
-                todo="Please report this with the confusion matrix; `--engine base` prints our number alone",
+                hint="Please report this with the confusion matrix; `--engine base` prints our number alone",
             )

@@ -26,7 +26,7 @@ def score_classes(
     """UAR, WAR, WAF and macro-F1; calibration and risk too where the answers come with `prob_<label>` columns."""
     name = settings.scheme or protocol.scheme
     if name is None:
-        raise InvalidScores(f"protocol {protocol.name} needs a label scheme", todo="Name it with --scheme NAME")
+        raise InvalidScores(f"protocol {protocol.name} needs a label scheme", hint="Name it with --scheme NAME")
     labels = named_scheme(name).labels
 
     def known(value: Any) -> str | None:
@@ -116,7 +116,7 @@ def _probabilities(joined: Joined, answers: AnswerFile, labels: Sequence[str]) -
         raise UnknownLabel(
             f"the distribution is not over the scheme's labels: {first_five(wrong)}",
             where=answers.path,
-            todo=f"Its columns would be: {', '.join(columns)}",
+            hint=f"Its columns would be: {', '.join(columns)}",
         )
     if not given or joined.missing:
         return None

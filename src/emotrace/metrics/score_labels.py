@@ -191,7 +191,7 @@ def score_stored_groups(
     """MER2024's open-vocabulary score from stored synonym groups."""
     if not settings.synonym_groups:
         raise InvalidScores(
-            f"protocol {protocol.name} needs stored synonym groups", todo="Name them with --groups PATH"
+            f"protocol {protocol.name} needs stored synonym groups", hint="Name them with --groups PATH"
         )
     texts = {
         name: str(cell or "") for name, cell in zip(joined.names, true_labels_of(joined, truth, settings), strict=True)

@@ -112,7 +112,7 @@ def answers_of(joined: Joined, file: AnswerFile, settings: Settings) -> tuple[li
         return labels, {"column": column, "extract": how, "methods": shares}
     asker = settings.asker
     if asker is None:
-        raise UsageError("needs a server and a model", where="--extract llm", todo="Name --llm-url and --llm-model")
+        raise UsageError("needs a server and a model", where="--extract llm", hint="Name --llm-url and --llm-model")
     asked = [None if cell is None else list(asker.labels(str(cell))) for cell in cells]
     differing = sum(set(one or ()) != set(other or ()) for one, other in zip(asked, labels, strict=True))
     return asked, {

@@ -59,7 +59,7 @@ def prepare(
     if media is None:
         return Playback(kind="none", note="This report was made without its media file.")
     if not media.is_file():
-        raise MediaNotFound("no such file", where=media, todo="Give the file that was analysed, or none")
+        raise MediaNotFound("no such file", where=media, hint="Give the file that was analysed, or none")
     if _sha256(media) != analysis.source.sha256:
         return Playback(
             kind="none", note="The file that was given is not the one that was analysed, so it is not shown."

@@ -37,7 +37,7 @@ class ScriptedReasoner:
         key = (sheet.sheet_id, k)
         if key not in self._traces:
             if not self._texts:
-                raise UsageError("no scripted text is left for another sheet", todo="Give one text per sheet")
+                raise UsageError("no scripted text is left for another sheet", hint="Give one text per sheet")
             raw = self._texts.pop(0)
             parsed = parse(raw, k=k, sheet=sheet)
             if parsed.trace is None:
