@@ -12,7 +12,7 @@ from emotrace.cli.console import say
 def pull(
     name: Annotated[str, typer.Argument(metavar="NAME", help="yunet: a face detector of 230 kB, MIT licence.")],
 ) -> None:
-    """Fetch optional weights. The only command of the base install that uses the network."""
+    """Fetch optional weights over the network, checked against a pinned SHA-256."""
     from emotrace.models import pull as fetch
 
     say(f"{name} lies at {fetch(name)}")
