@@ -18,7 +18,6 @@ from emotrace.hydra.protocol import run as reason
 from emotrace.hydra.reasoner import Reasoner
 from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
 from emotrace.media.clip import MAX_DURATION_SECONDS, Clip
-from emotrace.media.faces import YuNetDetector
 from emotrace.media.faces import detector as build_detector
 from emotrace.progress import Watch
 from emotrace.provenance import Recording, provenance
@@ -98,29 +97,30 @@ def analyze(
         sheet = sheet_of(witness, span, clip_id=clip.sha256, absent=recording.absent)
         return Segment(span=span, kind=kind, text=text, sheet=sheet, verdict=reason(sheet, mind, k=k, abstain=abstain))
 
+    def portray(witness: Witness) -> Person:
+        own = [stretch for stretch in stretches if witness.is_in(stretch.span)]
+        return Person(
+            id=witness.id,
+            seen=witness.track is not None,
+            heard=bool(witness.speaking),
+            presence=tuple(span.rounded() for span in witness.presence),
+            boxes=recording.boxes(witness.track),
+            segments=tuple(judge(witness, s.span, s.kind, s.text_of(witness.utterances)) for s in own),
+            overall=judge(witness, whole, "whole", None),
+        )
+
     persons = []
     with watch.stage("reason"):
         for number, witness in enumerate(people):
             watch.progress("reasoning", number, len(people))
-            own = [stretch for stretch in stretches if witness.is_in(stretch.span)]
-            persons.append(
-                Person(
-                    id=witness.id,
-                    seen=witness.track is not None,
-                    heard=bool(witness.speaking),
-                    presence=tuple(span.rounded() for span in witness.presence),
-                    boxes=recording.boxes(witness.track),
-                    segments=tuple(judge(witness, s.span, s.kind, s.text_of(witness.utterances)) for s in own),
-                    overall=judge(witness, whole, "whole", None),
-                )
-            )
-        nobody = judge(Witness(id="nobody"), whole, "whole", None).verdict
-    main = max(people, key=lambda witness: witness.evidence_seconds, default=None)
+            persons.append(portray(witness))
+    most = max(range(len(people)), key=lambda i: people[i].evidence_seconds, default=None)
+    main = None if most is None else persons[most]
     return Analysis(
         source=recording.source(turns),
         missing=recording.missing(people),
         persons=tuple(persons),
-        verdict=nobody if main is None else persons[people.index(main)].overall.verdict,
+        verdict=(judge(Witness(id="nobody"), whole, "whole", None) if main is None else main.overall).verdict,
         main_person=None if main is None else main.id,
         notes=recording.notes(people),
         provenance=provenance(
@@ -130,7 +130,7 @@ def analyze(
                 "reasoner": mind.name,
                 "k": k,
                 "rate_hz": rate_hz,
-                "detector": "yunet" if isinstance(faces_by, YuNetDetector) else "opencv",
+                "detector": faces_by.name,
                 "max_duration_seconds": max_duration_seconds,
                 "use_video": use_video,
                 "use_audio": use_audio,

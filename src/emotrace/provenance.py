@@ -14,7 +14,7 @@ from emotrace.evidence.observation import MissingReason, Modality
 from emotrace.evidence.sheets import Witness
 from emotrace.installation import installed_version
 from emotrace.media.clip import Clip
-from emotrace.media.faces import FaceDetector, YuNetDetector
+from emotrace.media.faces import FaceDetector
 from emotrace.media.tracking import FaceTrack
 from emotrace.media.transcript import Transcript, readable
 from emotrace.models import REGISTRY
@@ -142,7 +142,7 @@ class Recording:
 
 def provenance(*, detector: FaceDetector, purpose: Purpose, settings: dict[str, Any]) -> Provenance:
     """What would have to be the same for the numbers to come back."""
-    used = ["align", "smile", *(["yunet"] if isinstance(detector, YuNetDetector) else [])]
+    used = ["align", "smile", *([detector.name] if detector.name in REGISTRY else [])]
     weights = [
         ModelRecord(
             name=name, sha256=REGISTRY[name].sha256, licence=REGISTRY[name].licence, origin=REGISTRY[name].origin

@@ -80,6 +80,7 @@ class FaceDetector(Protocol):
     """Finds faces in one picture."""
 
     name: str
+    """As on the command line; also that of its weights, if it has any."""
 
     def detect(self, image: Picture) -> tuple[Detection, ...]:
         """The faces of an upright RGB picture, surest first; no two overlap by more than `MAX_OVERLAP`."""
