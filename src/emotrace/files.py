@@ -1,13 +1,20 @@
-"""Writing a file so that it is there whole, or not at all; and the folder for what can be fetched or made again."""
+"""Writing a file so that it is there whole, or not at all; what identifies one; the folder for what can be fetched."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import threading
 from pathlib import Path
 
 from emotrace.errors import UnwritableOutput
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_atomically(path: str | Path, content: str | bytes) -> Path:

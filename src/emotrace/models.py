@@ -19,7 +19,7 @@ from typing import IO, Final
 from urllib.parse import urlsplit
 
 from emotrace.errors import ChecksumMismatch, DownloadFailed, ModelNotFound, UnwritableOutput, UsageError
-from emotrace.files import cache_folder
+from emotrace.files import cache_folder, sha256_of
 
 _CHUNK_BYTES: Final = 1 << 16
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -139,8 +139,7 @@ def _is_file(path: Path) -> bool:
 @cache
 def _digest(path: Path, _size: int, _modified_ns: int) -> str:
     """SHA-256 of a file, computed again only when its size or its time of change is another."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def pull(name: str, *, url: str | None = None, timeout_seconds: float = 30.0) -> Path:

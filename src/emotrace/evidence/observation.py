@@ -32,7 +32,8 @@ MAX_OBSERVATIONS = 24
 MAX_REPEATS = 3
 """A cue seen again adds nothing to a verdict and little to a reader. [ours]"""
 
-_ID = re.compile(r"[VATJ][1-9][0-9]?")
+ID_PATTERN = r"[VATJ][1-9][0-9]?"
+"""An observation's id: a modality's letter and a number from 1 to 99."""
 _QUOTED = re.compile(r"(?<!\w)'.*'(?!\w)")
 _CLEANING = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "|": "/", '"': "'", "\n": " ", "\r": " "})
 _UNCLEAN = re.compile(r'[<>\[\]|"\n\r]')
@@ -116,7 +117,7 @@ class Observation(Finding):
     """V1, A2, T3 or J1: the modality's letter, numbered from 1 in time order."""
 
     def __post_init__(self) -> None:
-        if not _ID.fullmatch(self.id) or self.id[0] != LETTERS.get(self.modality):
+        if not re.fullmatch(ID_PATTERN, self.id) or self.id[0] != LETTERS.get(self.modality):
             raise InvalidObservation(f"id must be a {self.modality} number such as V1, got {self.id!r}")
         super().__post_init__()
 

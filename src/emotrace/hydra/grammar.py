@@ -25,7 +25,7 @@ from itertools import pairwise
 from typing import get_args
 
 from emotrace.errors import InvalidTrace
-from emotrace.evidence.observation import MODALITIES, EvidenceSheet, Modality, clean
+from emotrace.evidence.observation import ID_PATTERN, MODALITIES, EvidenceSheet, Modality, clean
 from emotrace.hydra.propose import MAX_CITES, PERSPECTIVES, Hypothesis, Perspective, cluster_of
 from emotrace.hydra.trace import Answer, Check, Issue, IssueCode, Parse, Trace, trace_of
 from emotrace.hydra.verify import Mark
@@ -42,11 +42,11 @@ _ABSTAIN: dict[str, AbstainCode] = {code: code for code in get_args(AbstainCode)
 _PERSPECTIVE: dict[str, Perspective] = {name: name for name in PERSPECTIVES}
 _MODALITY: dict[str, Modality] = {name: name for name in MODALITIES}
 
-_NUMBER, _ID = r"[1-9][0-9]?", r"[VATJ][1-9][0-9]?"
-_CITES = rf"((?: \[{_ID}\])*)"
+_NUMBER = r"[1-9][0-9]?"
+_CITES = rf"((?: \[{ID_PATTERN}\])*)"
 _TAG = re.compile(r"<(/?)(hyp|think|ans)>")
 _HYPOTHESIS = re.compile(rf"h({_NUMBER}) ({'|'.join(PERSPECTIVES)}): ([^|\[\]]+?)(?: \| ([^|\[\]]+?))?{_CITES}")
-_CHECK = re.compile(rf'\[({_ID})\] "([^"]+)"((?: h{_NUMBER}[+~-])*)')
+_CHECK = re.compile(rf'\[({ID_PATTERN})\] "([^"]+)"((?: h{_NUMBER}[+~-])*)')
 _ANSWER = re.compile(rf"([^\d\[\]]*[^\d\[\] .-])(?: ([^ \[\]]*\d[^ \[\]]*))?{_CITES}")
 _VERDICT = re.compile(rf"verdict: (h{_NUMBER}(?:, h{_NUMBER})*)")
 _CONFIDENCE = re.compile(r"0\.[0-9]{2}|1\.00")
@@ -134,7 +134,7 @@ def _hypothesis(line: str) -> Hypothesis | None:
             perspective=_PERSPECTIVE[perspective],
             labels=tuple(labels.split(", ")),
             story=story or "",
-            cites=tuple(re.findall(_ID, cites)),
+            cites=tuple(re.findall(ID_PATTERN, cites)),
         )
     except InvalidTrace:
         return None
@@ -166,7 +166,7 @@ def _answer(text: str) -> Answer | IssueCode:
         return Answer(
             word=word,
             confidence=None if confidence is None else float(confidence),
-            cites=tuple(re.findall(_ID, cites)),
+            cites=tuple(re.findall(ID_PATTERN, cites)),
         )
     except InvalidTrace:
         return IssueCode.BAD_LABEL
@@ -379,7 +379,7 @@ def repair(text: str) -> tuple[str, tuple[str, ...]]:
             "tag case",
             lambda t: re.sub(r"<\s*(/?)\s*(hyp|think|ans)\s*>", lambda m: f"<{m[1]}{m[2].lower()}>", t, flags=re.I),
         ),
-        ("brackets", lambda t: re.sub(rf"\[({_ID}(?:\s*,\s*{_ID})+)\]", _one_bracket_each, t)),
+        ("brackets", lambda t: re.sub(rf"\[({ID_PATTERN}(?:\s*,\s*{ID_PATTERN})+)\]", _one_bracket_each, t)),
         ("final </ans>", lambda t: t.rstrip() + "</ans>" if t.count("<ans>") == 1 and "</ans>" not in t else t),
         ("white space", _tidy),
     )
@@ -393,7 +393,7 @@ def repair(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _one_bracket_each(match: re.Match[str]) -> str:
-    return " ".join(f"[{cite}]" for cite in re.findall(_ID, match[1]))
+    return " ".join(f"[{cite}]" for cite in re.findall(ID_PATTERN, match[1]))
 
 
 def _tidy(text: str) -> str:

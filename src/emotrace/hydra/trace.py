@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import get_args
 
 from emotrace.errors import InvalidTrace
-from emotrace.evidence.observation import MODALITIES, EvidenceSheet, Modality, is_clean
+from emotrace.evidence.observation import ID_PATTERN, MODALITIES, EvidenceSheet, Modality, is_clean
 from emotrace.hydra.propose import Hypothesis, is_word
 from emotrace.hydra.verify import Mark, quote_of
 from emotrace.results import AbstainCode, Verdict
@@ -18,7 +18,6 @@ MAX_NOTES = 2
 MAX_NOTE_WORDS = 40
 
 _MARKS: tuple[Mark, ...] = get_args(Mark)
-_ID = re.compile(r"[VATJ][1-9][0-9]?")
 
 
 class IssueCode(StrEnum):
@@ -164,7 +163,7 @@ def trace_of(verdict: Verdict, sheet: EvidenceSheet) -> Trace:
 
 
 def _check_ids(ids: tuple[str, ...]) -> None:
-    if not all(map(_ID.fullmatch, ids)):
+    if not all(re.fullmatch(ID_PATTERN, id) for id in ids):
         raise InvalidTrace(f"ids look like V1, A2, T3 or J1, got {ids}")
 
 

@@ -8,7 +8,6 @@ clip.transcript.words
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +17,7 @@ from typing import Literal
 from av.container import InputContainer
 
 from emotrace.errors import EmptyMedia, MediaTooLong, UnreadableMedia, UsageError
+from emotrace.files import sha256_of
 from emotrace.media._container import (
     audio_stream,
     header_end_seconds,
@@ -112,13 +112,10 @@ class Clip:
             missing["vocal"] = "switched_off" if has_audio else "not_recorded"
         if transcript is None:
             missing["verbal"] = "not_recorded"
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
         return cls(
             path=path,
-            sha256=sha256,
-            bytes=size,
+            sha256=sha256_of(path),
+            bytes=path.stat().st_size,
             span=span,
             transcript=transcript,
             missing=missing,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from emotrace.errors import MediaError, MediaNotFound
+from emotrace.files import sha256_of
 from emotrace.media._container import is_still, open_container
 from emotrace.report.redact import FaceCover, photo_copy
 from emotrace.report.transcode import transcode
@@ -60,7 +60,7 @@ def prepare(
         return Playback(kind="none", note="This report was made without its media file.")
     if not media.is_file():
         raise MediaNotFound("no such file", where=media, hint="Give the file that was analysed, or none")
-    if _sha256(media) != analysis.source.sha256:
+    if sha256_of(media) != analysis.source.sha256:
         return Playback(
             kind="none", note="The file that was given is not the one that was analysed, so it is not shown."
         )
@@ -146,8 +146,3 @@ def _address(media: Path, folder: Path) -> str:
 
 def _data_uri(mime: str, content: bytes) -> str:
     return f"data:{mime};base64,{base64.b64encode(content).decode()}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
