@@ -1,0 +1,1 @@
+"""Training that can be stopped, resumed and repeated to the byte. It knows no system: a `Learner` brings the model."""
