@@ -29,6 +29,7 @@
     - CorpusNotFound (FileNotFoundError)  the folder, or a list or label file of it
     - MissingClip (FileNotFoundError)     a list names clips that are not there
     - ClipOutside                         a list names clips outside the corpus's folder
+    - DamagedCorpus                       a packed file is not what its name says, or does not fit its neighbours
   x OutputError (OSError)
     - UnwritableOutput         the target cannot be written; nothing was left half-written
   x ModelFileError (ValueError)
@@ -217,6 +218,10 @@ class MissingClip(DatasetError, FileNotFoundError):
 
 class ClipOutside(DatasetError):
     """A list names clips outside the corpus's folder; the message has the first five and the count."""
+
+
+class DamagedCorpus(DatasetError):
+    """A packed file of a corpus with other arrays, shapes, ids or class names than it should have."""
 
 
 class OutputError(EmotraceError, OSError):

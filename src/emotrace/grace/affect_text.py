@@ -70,5 +70,5 @@ class AffectText:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no affect phrase: then the alignment loss leaves the clip out."""
-        return not self.phrases
+        """Whether no phrase has a weight: then the alignment loss leaves the clip out."""
+        return not self.affect.any()

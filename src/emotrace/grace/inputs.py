@@ -1,4 +1,4 @@
-"""`GraceInput`: a batch of clips as the model takes them."""
+"""`GraceInput`: a batch of clips as the model takes them; `SeenClips`: what is left of them before any word."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from emotrace.encoders.encoded import PatchEncoded
 from emotrace.grace.affect_text import AffectText
+from emotrace.grace.motion import Motion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,3 +23,13 @@ class GraceInput:
     """nan where the source has no times."""
     texts: tuple[AffectText | None, ...]
     """The clips' own words; None for a clip without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenClips:
+    """What the encoder and the motion step made of B clips, before any word is looked at."""
+
+    tokens: PatchEncoded
+    motion: Motion
+    frame_times_seconds: Float[Tensor, "batch frame"]
+    texts: tuple[AffectText | None, ...]
