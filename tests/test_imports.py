@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"evidence", "encoders", "datasets", "metrics", "training"},
     {"results", "hydra", "grace", "priors"},
     {"purpose", "installation", "testing", "samples"},
-    {"provenance", "pipeline"},
+    {"systems", "provenance", "pipeline"},
     {"export", "report", "batch"},
     {"server", "cli"},
 ]

@@ -10,6 +10,8 @@
     - UnreadableTranscript     wrong encoding, or not the format its name says
   x EvidenceError (ValueError)
     - InvalidObservation       an observation or sheet that breaks one of its rules
+    - UnreadableTrace          a trace file with a line that is no trace
+    - LabelLeak                a text that could tell the label, where a model is judged
   x ReasoningError (RuntimeError)
     - MalformedCompletion      a reasoner's text that stays unparsable; `.raw` keeps it
     - UnclosedVerdict          a label that cites nothing: a bug, never a low score
@@ -35,6 +37,10 @@
   x ModelFileError (ValueError)
     - ChecksumMismatch         a weights file whose SHA-256 is not the pinned one
     - ModelNotFound (FileNotFoundError)
+    - UnreadableCheckpoint     a checkpoint with a part missing, cut short, or of another format
+    - CheckpointMismatch       a checkpoint of other labels, settings or data; the message has both values
+  x TrainingError (RuntimeError)
+    - TrainingDiverged (ArithmeticError)  a loss, gradient or answer that is not a finite number
   x DownloadFailed (OSError)   a `pull` that did not arrive
   x ServerFailed (OSError)     a language model's server that is not there, refuses, or sends something else
   x MissingExtra (ImportError) an optional dependency is not installed; the message names the extra
@@ -42,6 +48,7 @@
     - PurposeRefused           a use that the EU AI Act prohibits
     - UnknownChoice            a scheme, corpus or order that nobody defined; the message lists the known ones
     - LossyLabelMap            a label map that loses something, used without `allow_loss=True`
+    - TextTooLong              a text with more tokens than the encoder reads
 
 Each message says what happened, where, and what to do. To add one: subclass the nearest family, give it the
 standard-library error a stranger would expect, and draw it above.
@@ -124,6 +131,14 @@ class EvidenceError(EmotraceError, ValueError):
 
 class InvalidObservation(EvidenceError):
     """An observation or a sheet that breaks one of its invariants; the message quotes what came."""
+
+
+class UnreadableTrace(EvidenceError):
+    """A line of a trace file is not a trace, or not one of this release; the message names the line."""
+
+
+class LabelLeak(EvidenceError):
+    """A text that was written by somebody who knew the label, offered where a model is judged."""
 
 
 class ReasoningError(EmotraceError, RuntimeError):
@@ -244,6 +259,22 @@ class ModelNotFound(ModelFileError, FileNotFoundError):
     """The weights file is not where it was looked for."""
 
 
+class UnreadableCheckpoint(ModelFileError):
+    """A checkpoint with a part missing, cut short, or of a format that this release does not read."""
+
+
+class CheckpointMismatch(ModelFileError):
+    """A checkpoint of other labels, another configuration or another data split than what it is to be used with."""
+
+
+class TrainingError(EmotraceError, RuntimeError):
+    """Training that cannot go on."""
+
+
+class TrainingDiverged(TrainingError, ArithmeticError):
+    """A loss, gradient or answer that is not a finite number; the message names epoch, step and clips."""
+
+
 class DownloadFailed(EmotraceError, OSError):
     """A file that `emotrace pull` could not fetch."""
 
@@ -290,3 +321,7 @@ class UnknownChoice(UsageError):
 
 class LossyLabelMap(UsageError):
     """A label map that merges or drops labels was used without `allow_loss=True`; the message says what is lost."""
+
+
+class TextTooLong(UsageError):
+    """A text with more tokens than the text encoder reads; it is never cut in silence."""

@@ -2,14 +2,17 @@
 
 Each stream of the file is read once, block by block; only compact series stay. What happens then is `analyze`'s body:
 the clip is cut into stretches, voice and words are given to people, and every person's evidence is put on a sheet and
-reasoned about, stretch by stretch and as a whole.
+reasoned about, stretch by stretch and as a whole. Systems that were asked for read the clip in between, and add to the
+sheets.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from emotrace.evidence.observation import SegmentKind
+from emotrace.errors import UsageError
+from emotrace.evidence.observation import EvidenceSheet, SegmentKind
 from emotrace.evidence.segments import segment
 from emotrace.evidence.sheets import Witness, sheet_of
 from emotrace.evidence.voice_activity import speech_turns
@@ -24,6 +27,7 @@ from emotrace.provenance import Recording, provenance
 from emotrace.purpose import check_purpose
 from emotrace.results import Analysis, Person, Segment
 from emotrace.span import Span
+from emotrace.systems import System, joined
 
 
 def analyze(
@@ -34,6 +38,7 @@ def analyze(
     encoding: str | None = None,
     purpose: str = "unspecified",
     reasoner: Reasoner | None = None,
+    systems: Sequence[System] = (),
     k: int = 2,
     rate_hz: float = 5.0,
     detector: str = "auto",
@@ -53,6 +58,7 @@ def analyze(
         encoding: Encoding of the transcript, if it is not Unicode.
         purpose: One of `emotrace.purpose.PURPOSES`; kept in the provenance.
         reasoner: Who weighs the evidence; the embedded reasoner by default.
+        systems: Trained models that read the clip too, such as `emotrace.grace.system.GraceSystem.load(folder)`.
         k: Number of rival readings that are proposed, 0..4.
         rate_hz: Pictures looked at per second.
         detector: `opencv` (needs nothing), `yunet` (weights from `emotrace pull yunet`, or `detector_model`), or
@@ -71,8 +77,11 @@ def analyze(
         MediaError: The file cannot be analysed (`MediaNotFound`, `EmptyMedia`, `UnreadableMedia`, `MediaTooLong`).
         TranscriptError: The transcript cannot be read.
         PurposeRefused: The purpose is one that the EU AI Act prohibits.
+        UsageError: Two systems of one name.
     """
     kept_purpose = check_purpose(purpose)
+    if len({system.name for system in systems}) < len(systems):
+        raise UsageError("two systems of one name", where="systems", hint="Give each system once")
     mind, watch = reasoner or EmbeddedReasoner(), watch or Watch()
     faces_by = build_detector(detector, detector_model)
     clip = Clip.open(
@@ -93,8 +102,18 @@ def analyze(
     stretches = segment(whole, recording.transcript, turns)
     people = witnesses(faces, voice, turns, stretches, recording.transcript)
 
+    def measured(witness: Witness, span: Span) -> EvidenceSheet:
+        return sheet_of(witness, span, clip_id=clip.sha256, absent=recording.absent)
+
+    read = [system.read(clip, people, measured, watch) for system in systems]
+    readings = {
+        witness.id: [by_person[witness.id] for by_person in read if witness.id in by_person] for witness in people
+    }
+
     def judge(witness: Witness, span: Span, kind: SegmentKind, text: str | None) -> Segment:
-        sheet = sheet_of(witness, span, clip_id=clip.sha256, absent=recording.absent)
+        sheet = measured(witness, span)
+        for reading in readings.get(witness.id, ()):
+            sheet = joined(sheet, reading.findings(span))
         return Segment(span=span, kind=kind, text=text, sheet=sheet, verdict=reason(sheet, mind, k=k, abstain=abstain))
 
     def portray(witness: Witness) -> Person:
@@ -105,6 +124,7 @@ def analyze(
             heard=bool(witness.speaking),
             presence=tuple(span.rounded() for span in witness.presence),
             boxes=recording.boxes(witness.track),
+            expressions=tuple(each for reading in readings[witness.id] for each in reading.expressions),
             segments=tuple(judge(witness, s.span, s.kind, s.text_of(witness.utterances)) for s in own),
             overall=judge(witness, whole, "whole", None),
         )
@@ -126,6 +146,7 @@ def analyze(
         provenance=provenance(
             detector=faces_by,
             purpose=kept_purpose,
+            systems=systems,
             settings={
                 "reasoner": mind.name,
                 "k": k,

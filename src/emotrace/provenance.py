@@ -30,6 +30,7 @@ from emotrace.results import (
     VideoInfo,
 )
 from emotrace.span import Span
+from emotrace.systems import System
 
 _PACKAGES = ("numpy", "av", "opencv-python-headless", "onnxruntime")
 """Those whose version can change a number."""
@@ -140,7 +141,9 @@ class Recording:
         return AudioInfo(**_rounded({**asdict(self.sound.info), "speech_seconds": spoken}))
 
 
-def provenance(*, detector: FaceDetector, purpose: Purpose, settings: dict[str, Any]) -> Provenance:
+def provenance(
+    *, detector: FaceDetector, purpose: Purpose, settings: dict[str, Any], systems: Sequence[System] = ()
+) -> Provenance:
     """What would have to be the same for the numbers to come back."""
     used = ["align", "smile", *([detector.name] if detector.name in REGISTRY else [])]
     weights = [
@@ -153,11 +156,12 @@ def provenance(*, detector: FaceDetector, purpose: Purpose, settings: dict[str, 
         ModelRecord(name=f"table:{name}", sha256=_digest(path), licence="Apache-2.0", origin=f"emotrace, {path}")
         for name, path in _TABLES.items()
     ]
+    packages = dict.fromkeys((*_PACKAGES, *(name for system in systems for name in system.packages)))
     return Provenance(
         emotrace=__version__,
-        packages={name: found for name in _PACKAGES if (found := installed_version(name)) is not None},
-        models=(*weights, *tables),
-        settings=settings,
+        packages={name: found for name in packages if (found := installed_version(name)) is not None},
+        models=(*weights, *tables, *(model for system in systems for model in system.models)),
+        settings={**settings, **{system.name: system.settings for system in systems}},
         purpose=purpose,
     )
 

@@ -7,6 +7,7 @@ same bytes and settings give the same JSON.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emotrace.errors import UnreadableResult
 from emotrace.evidence.observation import EvidenceSheet, MissingReason, Modality, SegmentKind
+from emotrace.grace.expression import Expression
 from emotrace.hydra.propose import Hypothesis
 from emotrace.hydra.verify import Verification
 from emotrace.span import Span
@@ -121,6 +123,8 @@ class Person(Record):
     presence: tuple[Span, ...]
     """When the face was on screen."""
     boxes: tuple[FaceBox, ...]
+    expressions: tuple[Expression, ...] = ()
+    """What GRACE made of the face, window by window; empty where it was not asked, and in files from before it."""
     segments: tuple[Segment, ...]
     overall: Segment
     """The whole clip, from all of this person's evidence."""
@@ -218,8 +222,8 @@ class Analysis(Record):
         return all(verdict.abstain is not None for verdict in verdicts)
 
     def to_json(self) -> str:
-        """The result as JSON text, the same for the same input and settings."""
-        return self.model_dump_json(indent=1) + "\n"
+        """The result as JSON text, the same for the same input and settings; a list of numbers stands on one line."""
+        return _NUMBERS.sub(_on_one_line, self.model_dump_json(indent=1)) + "\n"
 
     @classmethod
     def read(cls, path: str | Path) -> Analysis:
@@ -252,6 +256,14 @@ class Analysis(Record):
                 where=where,
                 hint="Run `emotrace analyze` on the video again",
             ) from None
+
+
+_NUMBERS = re.compile(r"\[\n([-+\d.eE,\s]+)\]")
+"""A list of numbers, one a line. Strings hold no raw line break, so this matches structure alone."""
+
+
+def _on_one_line(numbers: re.Match[str]) -> str:
+    return f"[{''.join(numbers[1].split())}]"
 
 
 def json_schema() -> dict[str, Any]:

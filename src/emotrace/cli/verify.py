@@ -11,7 +11,10 @@ from emotrace.cli.console import stdout, write_stdout
 from emotrace.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from emotrace.datasets.findings import VerifyReport
+    from emotrace.datasets.media_checks import Limits
     from emotrace.datasets.verify import Expect
 
 _COLOURS = {"ok": "green", "note": "yellow", "fault": "bold red", "skipped": "dim"}
@@ -19,7 +22,10 @@ _COLOURS = {"ok": "green", "note": "yellow", "fault": "bold red", "skipped": "di
 
 def verify(
     corpus: Annotated[str, typer.Argument(help="Name of the corpus, as dfew; a wrong name lists the known ones.")],
-    root: Annotated[Path, typer.Argument(help="Folder that the owner's archive unpacks to.")],
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="ROOT", help="Folder that the owner's archive unpacks to.")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="The same folder, given as an option.")] = None,
     expect: Annotated[
         str, typer.Option(help="`published` counts, `none` for a partial copy, or an earlier report (JSON).")
     ] = "published",
@@ -39,29 +45,27 @@ def verify(
     json: Annotated[str | None, typer.Option("--json", help="Write JSON to this file; `-` prints it alone.")] = None,
 ) -> None:
     """Check a copy of a corpus: counts, labels, splits, media; a hash of every split. Exit code 3 on a fault."""
-    from emotrace.datasets.corpora import open_corpus
-    from emotrace.datasets.leaks import OlderTest, older_test
     from emotrace.datasets.media_checks import Limits
-    from emotrace.datasets.tables import read_rows
-    from emotrace.datasets.verify import verify as check
     from emotrace.files import write_atomically
 
-    copy = open_corpus(corpus, root, **_arguments(corpus, choose or []))
-    tests = [older_test(place) for place in older or []]
-    report = check(
-        copy,
-        expect=_expected(expect),
-        older=OlderTest(
-            names=frozenset().union(*(test.names for test in tests)),
-            media=tuple(path for test in tests for path in test.media),
+    place = _only(folder, root)
+    expected, limits = _expected(expect), Limits(sample=None) if open_all else Limits()
+    if _plain(corpus) == "synthdfer":
+        if older or splits or circulating or choose:
+            raise UsageError("synth_dfer takes --expect, --all, --ignore and --json alone")
+        report = _verify_packed(place, expect=expected, limits=limits, ignore=ignore or ())
+    else:
+        report = _verify_corpus(
+            corpus,
+            place,
+            choices=choose or [],
+            older=older or [],
+            splits=splits,
+            circulating=circulating,
+            expect=expected,
+            limits=limits,
+            ignore=ignore or (),
         )
-        if tests
-        else None,
-        splits={row["id"]: row["split"] for row in read_rows(splits, "id", "split")} if splits else None,
-        circulating=circulating,
-        limits=Limits(sample=None) if open_all else Limits(),
-        ignore=ignore or (),
-    )
     if json == "-":
         write_stdout(report.to_json())
     else:
@@ -70,6 +74,59 @@ def verify(
             write_atomically(json, report.to_json())
     if not report.clean:
         raise typer.Exit(int(ExitCode.BAD_INPUT))
+
+
+def _only(folder: Path | None, root: Path | None) -> Path:
+    given = [each for each in (folder, root) if each is not None]
+    if len(given) != 1:
+        raise UsageError(f"name the corpus's folder once, got {len(given)}", hint="emotrace verify dfew FOLDER")
+    return given[0]
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
+
+
+def _verify_packed(root: Path, *, expect: Expect, limits: Limits, ignore: Collection[str]) -> VerifyReport:
+    from emotrace.datasets.synth_dfer import SynthDfer
+    from emotrace.datasets.synth_dfer_checks import verify_synth_dfer
+
+    return verify_synth_dfer(SynthDfer(root), expect=expect, limits=limits, ignore=ignore)
+
+
+def _verify_corpus(
+    corpus: str,
+    root: Path,
+    *,
+    choices: list[str],
+    older: list[str],
+    splits: Path | None,
+    circulating: Path | None,
+    expect: Expect,
+    limits: Limits,
+    ignore: Collection[str],
+) -> VerifyReport:
+    from emotrace.datasets.corpora import open_corpus
+    from emotrace.datasets.leaks import OlderTest, older_test
+    from emotrace.datasets.tables import read_rows
+    from emotrace.datasets.verify import verify as check
+
+    copy = open_corpus(corpus, root, **_arguments(corpus, choices))
+    tests = [older_test(place) for place in older]
+    return check(
+        copy,
+        expect=expect,
+        older=OlderTest(
+            names=frozenset().union(*(test.names for test in tests)),
+            media=tuple(path for test in tests for path in test.media),
+        )
+        if tests
+        else None,
+        splits={row["id"]: row["split"] for row in read_rows(splits, "id", "split")} if splits else None,
+        circulating=circulating,
+        limits=limits,
+        ignore=ignore,
+    )
 
 
 def _arguments(corpus: str, choices: list[str]) -> dict[str, str | bool]:

@@ -6,8 +6,8 @@
     clips.csv               scene, condition, length in seconds, five texts
     texts_<split>.jsonl.gz  sentences with their frames and what they speak of
 
-`train` is long-tailed, `test` balanced; `paired` renders each of its scenes, with faces of `test`, under six conditions.
-The set measures our own method where the truth is known, and says nothing about real faces. Nothing is ever unpickled.
+`train` is long-tailed, `test` balanced; `paired` renders each of its scenes, with faces of `test`, six times. The set
+measures our own method where the truth is known, and says nothing about real faces. Nothing is ever unpickled.
 
     split = SynthDfer("/data/synth_dfer").split("paired")
     split.frames(0), split.labels[0], split.relevance[0], split.truth(0).relevant
@@ -23,6 +23,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
+from emotrace.datasets.frames import Picture
 from emotrace.datasets.synth_dfer_files import (
     PairedTruth,
     Quality,
@@ -56,6 +57,8 @@ SCHEME = LabelScheme(
 class SynthDfer:
     """The set in a folder. Each split is read when it is first asked for, and then kept.
 
+    It is a `FrameSource` over all splits: ids are unique in the whole set.
+
     Args:
         root: The folder that holds `meta_train.npz` and its neighbours.
 
@@ -75,10 +78,10 @@ class SynthDfer:
         self._splits: dict[str, SynthSplit] = {}
 
     def splits(self) -> tuple[Split, ...]:
-        """The splits that this copy has."""
-        return tuple(name for name in SPLITS if (self.root / f"meta_{name}.npz").is_file())
+        """The splits of which this copy has any file."""
+        return tuple(name for name in SPLITS if any(self.root.glob(f"*_{name}.*")))
 
-    def split(self, name: Split) -> SynthSplit:
+    def split(self, name: str) -> SynthSplit:
         """One split.
 
         Raises:
@@ -86,11 +89,29 @@ class SynthDfer:
             CorpusNotFound: One of its files is absent.
             DamagedCorpus: A file is not what its name says, or two files do not tell of the same clips.
         """
-        if name not in SPLITS:
+        known = next((each for each in SPLITS if each == name), None)
+        if known is None:
             raise UnknownChoice(f"synth_dfer has no split {name!r}", hint=f"Its splits: {', '.join(SPLITS)}")
         if name not in self._splits:
-            self._splits[name] = SynthSplit(self.root, name, self._table)
+            self._splits[name] = SynthSplit(self.root, known, self._table)
         return self._splits[name]
+
+    def frame_count(self, key: str) -> int:
+        """Frames of a clip of any split."""
+        return self._split_of(key).frame_count(key)
+
+    def read(self, key: str, indices: Sequence[int]) -> list[Picture | None]:
+        """Chosen grey frames of a clip of any split."""
+        return self._split_of(key).read(key, indices)
+
+    def times_seconds(self, key: str, indices: Sequence[int]) -> list[float]:
+        """When chosen frames of a clip of any split were taken."""
+        return self._split_of(key).times_seconds(key, indices)
+
+    def _split_of(self, key: str) -> SynthSplit:
+        if key not in self._table:
+            raise MissingClip(f"no clip is called {key}", where=self.root / "clips.csv")
+        return self.split(self._table[key]["split"])
 
     @cached_property
     def _table(self) -> dict[str, dict[str, str]]:
@@ -120,7 +141,7 @@ class SynthSplit:
         self.ids: tuple[str, ...] = tuple(map(str, meta["id"]))
         self.codes: Int64[np.ndarray, " clip"] = meta["label"].astype(np.int64)
         """Places in `classes`."""
-        if len(self.codes) and not (0 <= self.codes.min() and self.codes.max() < len(self.classes)):
+        if not np.isin(self.codes, np.arange(len(self.classes))).all():
             raise DamagedCorpus("label codes beyond the class names", where=root / f"meta_{name}.npz")
         self.labels: tuple[str, ...] = tuple(self.classes[code] for code in self.codes)
         self.identity: Int64[np.ndarray, " clip"] = meta["identity"].astype(np.int64)
@@ -170,7 +191,7 @@ class SynthSplit:
     @property
     def length(self) -> int:
         """Frames of every clip."""
-        return self.au.shape[1]
+        return int(self.au.shape[1])
 
     def frames(self, place: int) -> UInt8[np.ndarray, "frame height width"]:
         """The grey frames of the clip at `place`, a number in the order of `ids`.
@@ -213,7 +234,7 @@ class SynthSplit:
         self.place(key)
         return self.length
 
-    def read(self, key: str, indices: Sequence[int]) -> list[np.ndarray | None]:
+    def read(self, key: str, indices: Sequence[int]) -> list[Picture | None]:
         """Chosen grey frames of a clip."""
         return list(self.frames(self.place(key))[list(indices)])
 

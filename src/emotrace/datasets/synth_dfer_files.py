@@ -146,8 +146,7 @@ def read_frames(path: Path, ids: Sequence[str]) -> Strips:
     blob, edges = arrays["blob"], arrays["offset"].astype(np.int64)
     if blob.dtype != np.uint8 or len(edges) != len(ids) + 1 or edges[0] != 0 or edges[-1] != len(blob):
         raise DamagedCorpus(
-            f"{len(edges)} offsets up to {edges[-1] if len(edges) else '-'} do not cut {len(blob)} bytes of {blob.dtype}"
-            f" into {len(ids)} clips",
+            f"its {len(edges)} offsets do not cut {len(blob)} values of {blob.dtype} into {len(ids)} clips",
             where=path,
         )
     if (np.diff(edges) < 0).any():
@@ -218,11 +217,13 @@ def _read_npz(path: Path, shapes: Mapping[str, tuple[str | int, ...]]) -> dict[s
     if not path.is_file():
         raise _absent(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            absent = [name for name in shapes if name not in file.files]
-            arrays = {name: file[name] for name in shapes if name in file.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
+            names = getattr(file, "files", ())  # a lone array has none
+            arrays = {name: file[name] for name in shapes if name in names}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DamagedCorpus(f"not a plain npz file ({error})", where=path, hint="Fetch it again") from None
+    absent = [name for name in shapes if name not in arrays]
     if absent:
         raise DamagedCorpus(f"it lacks {', '.join(absent)}", where=path)
     _check_shapes(path, arrays, shapes)
@@ -264,7 +265,7 @@ def _sentence(row: Any) -> TimedSentence:
     )
 
 
-def _unpacked(bits: UInt8[np.ndarray, " byte"], shape: tuple[int, ...]) -> Bool[np.ndarray, "..."]:
+def _unpacked(bits: UInt8[np.ndarray, " byte"], shape: tuple[int, ...]) -> Bool[np.ndarray, ...]:
     return np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
 
 

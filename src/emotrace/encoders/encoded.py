@@ -18,7 +18,10 @@ class Encoded:
 
 @dataclass(frozen=True, kw_only=True)
 class PatchEncoded(Encoded):
-    """The tokens of every frame's patches, frame by frame, row by row: token (t, row, column) is number (t*h + row)*w + column."""
+    """The tokens of every frame's patches, frame by frame, row by row.
+
+    Token (t, row, column) is number (t*h + row)*w + column.
+    """
 
     grid: tuple[int, int, int]
     """Frames T, patch rows h, patch columns w: the number of tokens is T*h*w."""
@@ -28,4 +31,5 @@ class PatchEncoded(Encoded):
     @property
     def frame_mask(self) -> Bool[Tensor, "batch frame"]:
         """Which frames are there."""
-        return self.mask.unflatten(1, (self.grid[0], -1)).any(dim=2)
+        frames, rows, columns = self.grid
+        return self.mask.reshape(len(self.mask), frames, rows * columns).any(dim=2)

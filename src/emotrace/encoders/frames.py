@@ -1,4 +1,4 @@
-"""What every visual encoder does around its network: leave out the frames that are not there, resize, put back in place."""
+"""What every visual encoder does around its network: leave out missing frames, resize, put back in place."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ def encode_each(
     see: SeeFrames,
     patch_grid: tuple[int, int],
     dim: int,
+    at_once: int = 128,
 ) -> PatchEncoded:
     """Applies `see` to the frames that are there, all clips' in one batch, and scatters what it returns.
 
     A frame with a pixel that is not a finite number counts as not there, whatever the mask says. `see` must treat every
-    picture by itself; then a clip's features do not depend on the clips that it shares a batch with.
+    picture by itself; then a clip's features do not depend on the clips that it shares a batch with. It is given at
+    most `at_once` pictures, so that without gradients the memory does not grow with the batch.
     """
     batch, count = frame_mask.shape
     patches = patch_grid[0] * patch_grid[1]
@@ -34,7 +36,8 @@ def encode_each(
     tokens = torch.zeros(batch, count, patches, dim, device=frames.device)
     pooled = torch.zeros(batch, count, dim, device=frames.device)
     if bool(there.any()):
-        seen_tokens, seen_pooled = see(frames[there])
+        parts = [see(pictures) for pictures in torch.split(frames[there], at_once)]
+        seen_tokens, seen_pooled = (torch.cat(part) for part in zip(*parts, strict=True))
         tokens = tokens.to(seen_tokens.dtype).index_put((there,), seen_tokens)
         pooled = pooled.to(seen_pooled.dtype).index_put((there,), seen_pooled)
     return PatchEncoded(

@@ -1,17 +1,19 @@
 """A small pair of encoders to train from scratch: for tests, and for controlled studies on a CPU [ours].
 
-    grey, by its own contrast -> three 3x3 convolutions of stride 2 (1-8-32-64 channels), so 112 px become 14 x 14 patches
+    grey, by its own contrast -> three 3x3 convolutions of stride 2 (1-8-24-64 channels): 112 px become 14 x 14 patches
       -> + learned place -> two blocks: x + project(GELU(expand(norm(depthwise 5x5(x)))))
       -> norm = tokens [P 64];  their mean -> linear = frame feature [64]
 
-Early convolutions in place of one patch projection follow arXiv 2106.14881, the blocks arXiv 2201.03545 [field]; sizes are
-ours. Every norm is over the channels of one patch, so a frame's features depend on no other frame. 0.07 million weights.
-The text side is a table of word vectors; a phrase is the mean of its words', so phrases that share words are near.
+Early convolutions in place of one patch projection follow arXiv 2106.14881, the blocks arXiv 2201.03545 [field]; the
+sizes are ours. Every norm is over the channels of one patch, so a frame's features depend on no other frame. 70,000
+weights. The text side is a table of word vectors; a phrase is the mean of its words', so phrases that share words are
+near.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import torch
@@ -22,12 +24,13 @@ from torch.nn import functional
 from emotrace.encoders.encoded import PatchEncoded
 from emotrace.encoders.frames import encode_each, resized
 from emotrace.encoders.initialise import drawn_for
+from emotrace.encoders.towers import TextTower, VisualTower
 from emotrace.encoders.words import ROWS, WordTokenizer, rows_of_phrase
 
 DIM: Final = 64
 PIXELS: Final = 112
 GRID: Final = (14, 14)
-_STEM: Final = (1, 8, 32, DIM)
+_STEM: Final = (1, 8, 24, DIM)
 _LEAST_CONTRAST: Final = 0.02
 """Standard deviation of grey, 0..1, below which a frame is not stretched further: it holds noise only."""
 
@@ -37,19 +40,17 @@ class TinyNetwork(nn.Module):
 
     def __init__(self, blocks: int = 2) -> None:
         super().__init__()
-        self.stem = nn.ModuleList(
-            nn.Conv2d(inside, outside, 3, stride=2, padding=1)
-            for inside, outside in zip(_STEM[:-1], _STEM[1:], strict=True)
-        )
+        convolutions = [nn.Conv2d(inside, outside, 3, stride=2, padding=1) for inside, outside in pairwise(_STEM)]
+        for convolution in convolutions:
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            # Channels last: 1.2 times faster on a CPU.
+            convolution.weight.data = convolution.weight.data.contiguous(memory_format=torch.channels_last)
+        self.stem = nn.ModuleList(convolutions)
         self.stem_norm = nn.LayerNorm(DIM)
         self.place = nn.Parameter(0.02 * torch.randn(*GRID, DIM))
         self.blocks = nn.ModuleList(_Block() for _ in range(blocks))
         self.norm = nn.LayerNorm(DIM)
         self.pool = nn.Linear(DIM, DIM)
-        for convolution in self.stem:
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            nn.init.zeros_(convolution.bias)
-        self.to(memory_format=torch.channels_last)  # 1.2 times faster on a CPU
 
     def forward(
         self, grey: Float[Tensor, "picture 1 112 112"]
@@ -78,21 +79,23 @@ class _Block(nn.Module):
 
     def forward(self, x: Float[Tensor, "picture row column 64"]) -> Float[Tensor, "picture row column 64"]:
         near = self.depthwise(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return x + self.project(functional.gelu(self.expand(self.norm(near))))
+        mixed: Tensor = self.project(functional.gelu(self.expand(self.norm(near))))
+        return x + mixed
 
 
-class TinyEncoder(nn.Module):
-    """The visual side: a `VisualEncoder`. Colour is not seen."""
+class TinyEncoder(VisualTower):
+    """The visual side. Colour is not seen."""
 
     name = "tiny"
     dim = DIM
     image_pixels = PIXELS
     patch_grid = GRID
+    pretrained = False
 
     def __init__(self, *, seed: int = 0) -> None:
         super().__init__()
         with drawn_for("encoders.tiny.visual", seed=seed):
-            self.network = TinyNetwork()
+            self.backbone: TinyNetwork = TinyNetwork()
 
     def encode_frames(
         self, frames: Float[Tensor, "batch frame 3 height width"], frame_mask: Bool[Tensor, "batch frame"]
@@ -100,13 +103,17 @@ class TinyEncoder(nn.Module):
         """Tokens of RGB frames in 0..1; see `VisualEncoder`."""
         return encode_each(frames, frame_mask, see=self._see, patch_grid=GRID, dim=DIM)
 
+    def last_layers(self, count: int) -> list[nn.Module]:
+        """See `VisualTower`."""
+        return [*self.backbone.blocks[-count:], self.backbone.norm, self.backbone.pool]
+
     def _see(self, pictures: Float[Tensor, "picture 3 height width"]) -> tuple[Tensor, Tensor]:
-        tokens, pooled = self.network(resized(pictures, PIXELS).mean(dim=1, keepdim=True))
+        tokens, pooled = self.backbone(resized(pictures, PIXELS).mean(dim=1, keepdim=True))
         return tokens, pooled
 
 
-class WordTable(nn.Module):
-    """The text side: a `TextEncoder` whose words are rows of a trained table, without context."""
+class WordTable(TextTower):
+    """The text side: words are rows of a trained table, without context."""
 
     tokenizer = WordTokenizer()
 
@@ -117,7 +124,13 @@ class WordTable(nn.Module):
             self.table = nn.Parameter(torch.randn(ROWS, dim) / dim**0.5)
 
     def encode_tokens(self, token_ids: Sequence[Sequence[int]]) -> list[Float[Tensor, "token dim"]]:
-        """One vector per token; see `TextEncoder`."""
+        """One vector per token; see `TextEncoder`.
+
+        Raises:
+            TextTooLong: A text has more than 75 tokens, which encoders with a tower could not read.
+        """
+        for ids in token_ids:
+            self.refuse_long(ids)
         return [self.table[torch.tensor(ids, dtype=torch.long, device=self.table.device)] for ids in token_ids]
 
     def encode_phrases(self, phrases: Sequence[str]) -> Float[Tensor, "phrase dim"]:
@@ -125,5 +138,7 @@ class WordTable(nn.Module):
         rows = [rows_of_phrase(phrase) for phrase in phrases]
         weights = torch.zeros(len(rows), ROWS)
         for phrase, row in enumerate(rows):
-            weights[phrase].index_add_(0, torch.tensor(row, dtype=torch.long), torch.full((len(row),), 1 / max(len(row), 1)))
+            weights[phrase].index_add_(
+                0, torch.tensor(row, dtype=torch.long), torch.full((len(row),), 1 / max(len(row), 1))
+            )
         return weights.to(self.table) @ self.table

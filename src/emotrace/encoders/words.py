@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from emotrace.encoders.interface import Token
+from emotrace.encoders.tokens import Token
 
 ROWS: Final = 512
 _PIECE: Final = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
@@ -28,10 +28,13 @@ class WordTokenizer:
     def tokens(self, text: str) -> list[Token]:
         """The tokens of a text, in order.
 
-        >>> [text[token.start : token.end] for text in ["Lip corners rise, slightly."] for token in WordTokenizer().tokens(text)]
+        >>> text = "Lip corners rise, slightly."
+        >>> [text[token.start : token.end] for token in WordTokenizer().tokens(text)]
         ['Lip', 'corners', 'rise', ',', 'slightly', '.']
         """
-        return [Token(id=row_of(piece.group()), start=piece.start(), end=piece.end()) for piece in _PIECE.finditer(text)]
+        return [
+            Token(id=row_of(piece.group()), start=piece.start(), end=piece.end()) for piece in _PIECE.finditer(text)
+        ]
 
 
 def rows_of_phrase(phrase: str) -> list[int]:

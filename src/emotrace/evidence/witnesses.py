@@ -5,7 +5,7 @@ Both streams are read once, block by block; what stays in memory are the compact
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
@@ -21,7 +21,7 @@ from emotrace.evidence.voice_series import VoiceSeries
 from emotrace.evidence.voice_signals import VoiceMeter
 from emotrace.media.audio import AudioReader
 from emotrace.media.faces import FaceDetector
-from emotrace.media.tracking import FaceTrack, FaceTracker
+from emotrace.media.tracking import FaceTrack, FaceTracker, TimedFrame
 from emotrace.media.transcript import Transcript, Utterance
 from emotrace.media.video import FrameReader
 from emotrace.progress import Watch
@@ -53,7 +53,7 @@ def watch_and_hear(
 
 
 def watch_faces(
-    frames: FrameReader | None, detector: FaceDetector, *, total_seconds: float, watch: Watch
+    frames: Iterable[TimedFrame] | None, detector: FaceDetector, *, total_seconds: float, watch: Watch
 ) -> tuple[Face, ...]:
     """Detects, follows and measures every face of the clip, in order of first appearance.
 

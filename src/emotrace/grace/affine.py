@@ -57,7 +57,9 @@ def smooth(pictures: Float[Tensor, "pair side side"], sigma: float = 1.0) -> Flo
 
 def places(rows: int, columns: int, *, like: Tensor) -> Float[Tensor, "rows columns 2"]:
     """Centres of the cells of a grid, right and down, in half sides from the picture's centre."""
-    centres = ((torch.arange(cells, dtype=like.dtype, device=like.device) * 2 + 1) / cells - 1 for cells in (rows, columns))
+    centres = (
+        (torch.arange(cells, dtype=like.dtype, device=like.device) * 2 + 1) / cells - 1 for cells in (rows, columns)
+    )
     down, right = torch.meshgrid(*centres, indexing="ij")
     return torch.stack([right, down], dim=-1)
 
@@ -114,9 +116,7 @@ class _Level:
 
 def _level(previous: Tensor, current: Tensor, stride: int) -> _Level:
     if stride > 1:
-        previous, current = (
-            smooth(functional.avg_pool2d(each[:, None], stride)[:, 0]) for each in (previous, current)
-        )
+        previous, current = (smooth(functional.avg_pool2d(each[:, None], stride)[:, 0]) for each in (previous, current))
     side = current.shape[-1]
     rim = max(1, round(side * BORDER))
     inside = slice(rim, side - rim)
@@ -127,7 +127,16 @@ def _level(previous: Tensor, current: Tensor, stride: int) -> _Level:
     across, along = across * (side / 4), along * (side / 4)
     inner = current[:, inside, inside].flatten(1)
     contrast = inner - inner.mean(dim=1, keepdim=True)
-    slopes = [across, along, across * right, across * down, along * right, along * down, contrast, torch.ones_like(across)]
+    slopes = [
+        across,
+        along,
+        across * right,
+        across * down,
+        along * right,
+        along * down,
+        contrast,
+        torch.ones_like(across),
+    ]
     return _Level(previous=previous[:, None], current=inner, where=where, slopes=torch.stack(slopes, dim=1))
 
 

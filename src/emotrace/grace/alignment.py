@@ -1,4 +1,4 @@
-"""Tokens and words in one space, their cost, and the plan between them: section 5.1 of the specification. [ours]"""
+"""Tokens and words in one space, their cost, and the plan between them: all of it [ours]."""
 
 from __future__ import annotations
 

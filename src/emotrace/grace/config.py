@@ -1,7 +1,7 @@
 """`GraceConfig`: every choice that decides what a GRACE model is. Kept in its checkpoint and compared on loading.
 
-Defaults are [ours]; the paper names the parts (refined text, motion difference, entropy-regularised transport), not their
-settings.
+Defaults are [ours]: the paper names the parts (refined text, motion difference, entropy-regularised transport), and we
+do not know its settings.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class GraceConfig(BaseModel):
     text: ClipText = "fine"
     """What the alignment loss reads of a clip: refined phrases, the raw text, or only the class bank of its label."""
     text_mode: TextMode = "train_only"
-    """Whether clip text reaches the classifier at all. The paper's mode is not known to us; never mix the two in a table."""
+    """Whether clip text reaches the classifier. The paper's mode is not known to us; never mix the two in a table."""
     text_units: TextUnits = "token"
     """Alignment is at token level [paper]."""
     phrase_dropout: Share = 0.2
@@ -89,7 +89,7 @@ class GraceConfig(BaseModel):
 
     @property
     def strictness(self) -> tuple[float, float]:
-        """ρ of the visual and of the word marginal: 1 hard, 0 free. One code path for all arms, so controls are exact."""
+        """ρ of the visual and of the word marginal: 1 hard, 0 free. All arms share one code path: exact controls."""
         return {"softmax": 0.0, "balanced": 1.0, "unbalanced": self.row_strictness, "none": 1.0}[self.alignment], 1.0
 
     def to_dict(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class TimeAttention(nn.Module):
 
 
 class TimeTransformer(nn.Module):
-    """One feature of a clip from one per frame: a transformer layer with a class token [field: zengqunzhao/DFER-CLIP]."""
+    """One feature of a clip from one per frame: a layer with a class token [field: zengqunzhao/DFER-CLIP]."""
 
     def __init__(self, dim: int, frames: int, heads: int, dropout: float) -> None:
         super().__init__()

@@ -13,13 +13,14 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from emotrace.encoders.adaptation import parameter_groups
+from emotrace.encoders.adaptation import NEW_LEARNING_RATE, WEIGHT_DECAY, parameter_groups
 from emotrace.grace import losses
 from emotrace.grace.affect_text import AffectText
-from emotrace.grace.clips import Augmentation, FrameSource, load
+from emotrace.grace.clips import FrameSource, Order, load
 from emotrace.grace.inputs import GraceInput, SeenClips
 from emotrace.grace.model import Grace
 from emotrace.grace.outputs import GraceOutput, Matching
+from emotrace.grace.views import NO_AUGMENTATION, Augmentation
 from emotrace.grace.words import drop_phrases
 from emotrace.training.learner import Item, Losses
 from emotrace.training.seeds import generator_of
@@ -44,9 +45,11 @@ class GraceLearner:
         source: Where the frames are read; keys are the items' keys.
         texts: Words by key, for the alignment loss and, in `train_and_test`, for the classifier.
         train: The training items, for the class shares that logit adjustment needs.
-        augmentation: Drawn once per clip and epoch.
+        augmentation: Views of the training clips, one drawn per clip and epoch.
+        order: Of the frames in tests, to see whether their order is used at all.
         seed: Of the run.
         fold: Of the run.
+        learning_rate: Of new layers.
     """
 
     def __init__(
@@ -56,45 +59,62 @@ class GraceLearner:
         *,
         texts: Mapping[str, AffectText],
         train: Sequence[Item] = (),
-        augmentation: Augmentation | None = None,
+        augmentation: Augmentation = NO_AUGMENTATION,
+        order: Order = "forward",
         seed: int = 0,
         fold: str = "1",
+        learning_rate: float = NEW_LEARNING_RATE,
     ) -> None:
         self.module = model
         self.labels = model.config.labels
         self.config: Mapping[str, Any] = model.config.to_dict()
         self.source, self.texts, self.seed, self.fold = source, texts, seed, fold
-        self.augmentation = augmentation
+        self.learning_rate = learning_rate
+        self.augmentation, self.order = augmentation, order
         self._number = {label: number for number, label in enumerate(self.labels)}
         self._log_prior = _log_prior(train, self.labels)
-        self._shut_since = 0
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Encoder and new layers with their own learning rates; no decay on norms, biases and gates."""
-        return parameter_groups(self.module, self.module.config.adaptation)
+        model = self.module
+        towers = {id(weight) for tower in (model.visual, model.text) for weight in tower.parameters()}
+        new = [weight for weight in model.parameters() if id(weight) not in towers]
+        groups = parameter_groups(
+            model.visual, model.text, model.config.adaptation, new_learning_rate=self.learning_rate
+        )
+        for decay, is_matrix in ((WEIGHT_DECAY, True), (0.0, False)):
+            params = [weight for weight in new if (weight.ndim > 1) == is_matrix]
+            groups.append({"params": params, "lr": self.learning_rate, "weight_decay": decay})
+        return groups
 
     def batch(self, items: Sequence[Item], *, epoch: int, training: bool) -> GraceBatch:
         """Frames, words and targets. An item of an unknown label, as a test clip may be, has target -1."""
-        clips = load(
+        return GraceBatch(clips=self.clips(items, epoch=epoch, training=training), targets=self.targets(items))
+
+    def clips(self, items: Sequence[Item], *, epoch: int, training: bool) -> GraceInput | SeenClips:
+        """The clips of some items. A learner whose encoder is frozen may keep what it saw, and give that instead."""
+        read = load(
             self.source,
             [item.key for item in items],
             frames=self.module.config.frames,
             pixels=self.module.visual.image_pixels,
             epoch=epoch,
             training=training,
-            augment=self.augmentation if training else None,
+            augment=self.augmentation,
             run_seed=self.seed,
             fold=self.fold,
+            order="forward" if training else self.order,
         )
-        return GraceBatch(
-            clips=GraceInput(
-                frames=clips.frames,
-                frame_mask=clips.mask,
-                frame_times_seconds=clips.times_seconds,
-                texts=tuple(self._text(item.key, epoch, training) for item in items),
-            ),
-            targets=self.targets(items),
+        return GraceInput(
+            frames=read.frames,
+            frame_mask=read.frame_mask,
+            frame_times_seconds=read.frame_times_seconds,
+            texts=self.words(items, epoch=epoch, training=training),
         )
+
+    def words(self, items: Sequence[Item], *, epoch: int, training: bool) -> tuple[AffectText | None, ...]:
+        """The clips' words, some phrases of them silenced while training."""
+        return tuple(self._text(item.key, epoch, training) for item in items)
 
     def targets(self, items: Sequence[Item]) -> Int64[Tensor, " batch"]:
         """Labels by number, -1 for one that the model does not know."""
@@ -119,20 +139,20 @@ class GraceLearner:
             log_prior=log_prior,
             logit_adjustment=config.logit_adjustment,
         )
-        terms = {"classification": float(total)}
+        terms = {"classification": total.item()}
         if (matching := output.matching) is not None:
             warmup = max(1.0, config.alignment_warmup * total_steps)
             aligned = self._aligned(matching)
             total = total + config.alignment_weight * min(1.0, (step + 1) / warmup) * aligned
-            terms |= {"alignment": float(aligned), **_monitors(matching)}
+            terms |= {"alignment": aligned.item(), **_monitors(matching)}
             if config.contrastive_weight > 0.0:
                 contrast = losses.contrastive(
                     matching.pictures, matching.words, batch.targets, matching.valid, config.temperature
                 )
                 total = total + config.contrastive_weight * contrast
-                terms["contrastive"] = float(contrast)
+                terms["contrastive"] = contrast.item()
         if output.transport is not None:
-            terms["converged"] = float(output.transport.converged.float().mean())
+            terms["converged"] = output.transport.converged.float().mean().item()
         return Losses(total=total, terms=terms)
 
     def _aligned(self, matching: Matching) -> Float[Tensor, ""]:
@@ -164,11 +184,11 @@ def _monitors(matching: Matching) -> dict[str, float]:
         return {}
     own, other = matching.matched[matching.valid], matching.mismatched[matching.valid]
     better = (own[:, None] < other[None, :]).float() + 0.5 * (own[:, None] == other[None, :]).float()
-    return {"matched": float(own.mean()), "mismatched": float(other.mean()), "matching_auc": float(better.mean())}
+    return {"matched": own.mean().item(), "mismatched": other.mean().item(), "matching_auc": better.mean().item()}
 
 
 def _log_prior(train: Sequence[Item], labels: Sequence[str]) -> Float[Tensor, " label"] | None:
-    """log π of the training clips; a class without one counts as half a clip."""
+    """Log π of the training clips; a class without one counts as half a clip."""
     if not train:
         return None
     counts = Counter(item.label for item in train)

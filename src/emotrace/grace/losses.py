@@ -1,4 +1,4 @@
-"""What GRACE is trained with: a class loss, and an alignment loss that prefers a clip's own words to another's. [ours]"""
+"""What GRACE is trained with [ours]: a class loss, and a preference for a clip's own words over another's."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def contrastive(
 def next_of_another_class(
     targets: Int64[Tensor, " batch"], usable: Bool[Tensor, " batch"]
 ) -> tuple[Int64[Tensor, " batch"], Bool[Tensor, " batch"]]:
-    """For each clip the next one of the batch, going round, with another class and usable words; and whether there is one."""
+    """For each clip the next one of the batch, going round, of another class and with words; whether there is one."""
     count = len(targets)
     places = torch.arange(count, device=targets.device)
     steps = (places[None, :] - places[:, None]) % count

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from emotrace.encoders.encoded import PatchEncoded
+from emotrace.encoders.initialise import drawn_for
 from emotrace.encoders.interface import TextEncoder, VisualEncoder
 from emotrace.grace import losses
 from emotrace.grace.affect_text import AffectText
@@ -26,12 +27,11 @@ from emotrace.grace.config import GraceConfig
 from emotrace.grace.fusion import Fusion, TimeAttention, TimeTransformer
 from emotrace.grace.heat import WordLink, affect_heat, normalised, word_links
 from emotrace.grace.inputs import GraceInput, SeenClips
-from emotrace.grace.motion import Motion, emphasis, keep_top, motion_weights
+from emotrace.grace.motion import emphasis, keep_top, motion_weights
 from emotrace.grace.outputs import GraceOutput, HeatSource, Matching
 from emotrace.grace.pooling import pool_motion, pool_patches
 from emotrace.grace.transport import TransportPlan
 from emotrace.grace.words import WordColumns, embed, of_label, repeated
-from emotrace.encoders.initialise import drawn_for
 
 
 class Grace(nn.Module):
@@ -122,8 +122,8 @@ class Grace(nn.Module):
 
     def gates(self) -> dict[str, float]:
         """How far each branch has opened; 0 is shut."""
-        gates = {"local": float(self.fusion.local_gate), "text": float(self.fusion.text_gate)}
-        return gates if self.tracks is None else {"tracks": float(self.tracks.gate), **gates}
+        gates = {"local": self.fusion.local_gate.item(), "text": self.fusion.text_gate.item()}
+        return gates if self.tracks is None else {"tracks": self.tracks.gate.item(), **gates}
 
     def _row_marginal(self, seen: SeenClips) -> Float[Tensor, "batch token"]:
         mask = seen.tokens.mask
@@ -146,9 +146,7 @@ class Grace(nn.Module):
     ) -> TransportPlan:
         """A plan to look through: no gradient passes it."""
         with torch.no_grad():
-            plan, _ = self.alignment.plan(
-                self.alignment.cost(shared, self.alignment.words(columns)), marginal, columns
-            )
+            plan, _ = self.alignment.plan(self.alignment.cost(shared, self.alignment.words(columns)), marginal, columns)
         return plan
 
     def _classify(

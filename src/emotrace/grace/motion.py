@@ -203,9 +203,7 @@ def _grey(
     return smooth(sized[:, 0])
 
 
-def _units(
-    tokens: PatchEncoded | None, frame_mask: Bool[Tensor, "batch frame"]
-) -> Float[Tensor, "present patch dim"]:
+def _units(tokens: PatchEncoded | None, frame_mask: Bool[Tensor, "batch frame"]) -> Float[Tensor, "present patch dim"]:
     """Tokens of the frames that are there, at length 1; masked ones 0."""
     if tokens is None:
         raise UsageError("differences of features need tokens")

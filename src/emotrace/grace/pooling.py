@@ -1,4 +1,4 @@
-"""Neighbouring patches become one token: a quarter of the tokens, so a quarter of the transport's bytes. [ours]"""
+"""Neighbouring patches become one token: a quarter of the tokens, so a quarter of the transport's bytes [ours]."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 
 from emotrace.encoders.encoded import PatchEncoded
+from emotrace.errors import UsageError
 from emotrace.grace.motion import Motion
 
 
@@ -14,13 +15,13 @@ def pool_patches(tokens: PatchEncoded, factor: int) -> PatchEncoded:
     """The mean of every factor x factor patches of a frame.
 
     Raises:
-        ValueError: The grid's sides are not multiples of the factor.
+        UsageError: The grid's sides are not multiples of the factor.
     """
     if factor == 1:
         return tokens
     frames, height, width = tokens.grid
     if height % factor or width % factor:
-        raise ValueError(f"a grid of {height} x {width} patches has no blocks of {factor} x {factor}")
+        raise UsageError(f"a grid of {height} x {width} patches has no blocks of {factor} x {factor}")
     grid = (frames, height // factor, width // factor)
     pictures = tokens.features.unflatten(1, tokens.grid).flatten(0, 1).permute(0, 3, 1, 2)
     pooled = F.avg_pool2d(pictures, factor).permute(0, 2, 3, 1).unflatten(0, (-1, frames)).flatten(1, 3)

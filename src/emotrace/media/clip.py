@@ -8,15 +8,16 @@ clip.transcript.words
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from av.container import InputContainer
 
-from emotrace.errors import EmptyMedia, MediaTooLong, UnreadableMedia, UsageError
+from emotrace.errors import EmptyMedia, MediaError, MediaTooLong, UnreadableMedia, UsageError
 from emotrace.files import sha256_of
 from emotrace.media._container import (
     audio_stream,
@@ -26,9 +27,9 @@ from emotrace.media._container import (
     origin_seconds,
     video_stream,
 )
-from emotrace.media.audio import AudioReader
+from emotrace.media.audio import AudioReader, Waveform
 from emotrace.media.transcript import Transcript, load_transcript
-from emotrace.media.video import FrameReader, check_size
+from emotrace.media.video import Frame, FrameReader, check_size
 from emotrace.span import Span
 
 MAX_DURATION_SECONDS = 7200.0
@@ -151,11 +152,56 @@ class Clip:
         self._check_present("vocal", "sound", "Clip.has_audio")
         return AudioReader(self.path, max_duration_seconds=self.max_duration_seconds)
 
+    def anonymous(self) -> AnonymousClip:
+        """The clip as a provider or a model may see it: pictures, sound and words, without its name and its tags."""
+        return AnonymousClip(self)
+
     def _check_present(self, part: Part, name: str, question: str) -> None:
         if (why := self.missing.get(part)) is not None:
             raise EmptyMedia(
                 f"no {name} to read: {why.replace('_', ' ')}", where=self.path, hint=f"Ask {question} first"
             )
+
+
+class AnonymousClip:
+    """Pictures, sound and words of a clip that cannot be asked for its path or its container's tags.
+
+    File names of several corpora spell the label, and so may a title tag or the name of a subtitle file. Nothing of
+    them is in its attributes, its `repr`, its frames or the messages of the errors that reading it raises.
+    """
+
+    __slots__ = ("__clip", "has_audio", "has_video", "span", "transcript")
+
+    def __init__(self, clip: Clip) -> None:
+        self.__clip = clip
+        self.span = clip.span
+        self.has_video, self.has_audio = clip.has_video, clip.has_audio
+        words = clip.transcript
+        self.transcript = None if words is None else replace(words, source=words.source.partition(":")[0])
+
+    def __repr__(self) -> str:
+        return f"AnonymousClip({self.span})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("an anonymous clip cannot be pickled: its path would travel with it")
+
+    def frames(self) -> Iterator[Frame]:
+        """The pictures, as `Clip.frames` gives them."""
+        with _nameless_errors():
+            yield from self.__clip.frames()
+
+    def audio(self) -> Iterator[Waveform]:
+        """The sound, as `Clip.audio` gives it."""
+        with _nameless_errors():
+            yield from self.__clip.audio()
+
+
+@contextmanager
+def _nameless_errors() -> Iterator[None]:
+    try:
+        yield
+    except MediaError as error:
+        raise type(error)(error.what, where="the clip", hint=error.hint) from None
 
 
 def _probe(container: InputContainer, path: Path) -> tuple[bool, bool]:

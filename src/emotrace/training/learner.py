@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ class Losses:
     """What is logged beside it: terms, gates, shares."""
 
 
+@runtime_checkable
 class Learner(Protocol):
     """A model with its data, as the loop sees it."""
 

@@ -1,0 +1,190 @@
+"""`results.md`, and the same tables as rows of text for a terminal. Shares are printed as per cent, as the field does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from emotrace.grace.fold_results import BEST, CHOSEN, LAST, ORDERS, Results
+from emotrace.grace.fold_scores import Estimate, FoldMean, Scores
+
+UNUSED = 1e-3
+"""A gate that opened no further: its branch is not used."""
+_ORDER_WORDS = {"shuffled": "shuffled", "reversed": "reversed", "first": "the first frame throughout"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table, with what must be said of it."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def page_of(results: Results) -> str:
+    """The results as Markdown."""
+    lines = [f"# {results.title}", "", results.disclaimer, ""]
+    lines += [f"{name}: {value}  " for name, value in facts(results)]
+    for table in (*headline(results), *details(results)):
+        lines += ["", f"## {table.title}", "", _row(table.head), _row(["---"] * len(table.head))]
+        lines += [_row(row) for row in table.rows]
+        lines += ["", table.note] if table.note else []
+    return "\n".join(lines) + "\n"
+
+
+def facts(results: Results) -> Iterator[tuple[str, str]]:
+    """What decides the numbers, in a few lines."""
+    experiment, model, training = results.experiment, results.experiment["model"], results.experiment["training"]
+    yield "protocol", f"{experiment['protocol_sha256'][:16]} (lists {experiment['lists_sha256'][:16]})"
+    yield "clips", experiment["media_folder"]
+    yield "model", f"{model['encoder']} ({model['adaptation']}), {model['frames']} frames"
+    yield "arm", f"alignment {model['alignment']}, motion {model['motion']} ({model['rigid']}), text {_texts(results)}"
+    sampler = sampler_name(model, training)
+    yield "training", f"{training['epochs']} epochs, batch {training['batch_size']}, sampler {sampler}"
+    yield "seed", f"{training['seed']}, emotrace {results.emotrace}"
+
+
+def headline(results: Results) -> Iterator[Table]:
+    """The two columns: the last epoch, and what peers would report."""
+    yield Table(
+        title="Last epoch (headline), and best_on_test (peer protocol)",
+        head=("fold", "clips", "UAR %", "WAR %", "macro-F1 %", "worst class", "ECE %", "best epoch", "UAR %", "WAR %"),
+        rows=(*_fold_rows(results), *_mean_rows(results)),
+        note=" ".join(_notes(results)),
+    )
+    yield Table(
+        title="Is the order of the frames used?",
+        head=("frames", "UAR %", "WAR %", "UAR lost"),
+        rows=tuple(
+            (
+                _ORDER_WORDS[order],
+                _percent(results.mean[order].uar),
+                _percent(results.mean[order].war),
+                _percent(results.drops[order], sign=True),
+            )
+            for order in ORDERS
+        ),
+        note="The same weights on the same clips. A loss near 0 means that what was learned is in single pictures.",
+    )
+    if (words := results.text_alone) is not None:
+        yield Table(
+            title="What the words alone tell (TF-IDF and logistic regression on the same folds)",
+            head=("text", "UAR %", "WAR %"),
+            rows=tuple((name, f"{100 * words.uar[name]:.2f}", f"{100 * words.war[name]:.2f}") for name in words.uar),
+            note=f"The model reads: {words.read_by_model}. "
+            + ("**Text decides**: the pictures add less than 1 point of UAR." if results.text_decides else ""),
+        )
+    if results.failed:
+        rows = tuple(results.failed.items())
+        yield Table(title="Folds that failed", head=("fold", "why"), rows=rows)
+
+
+def details(results: Results) -> Iterator[Table]:
+    """Gates and confusion matrices."""
+    gates = list(dict.fromkeys(name for record in results.records.values() for name in record.gates))
+    unused = [
+        f"fold {fold}: {name}"
+        for fold, record in results.records.items()
+        for name, value in record.gates.items()
+        if abs(value) < UNUSED and (name != "text" or results.experiment["model"]["text_mode"] == "train_and_test")
+    ]
+    yield Table(
+        title="How far the branches have opened (gates after the last epoch; 0 is shut)",
+        head=("fold", *gates),
+        rows=tuple(
+            (fold, *(f"{record.gates.get(name, 0.0):.4f}" for name in gates)) for fold, record in results.records.items()
+        ),
+        note=f"Unused, below {UNUSED}: {', '.join(unused)}." if unused else "",
+    )
+    yield Table(
+        title="Confusion, all folds together (rows are truth)",
+        head=("", *results.labels),
+        rows=tuple(
+            (label, *map(str, row)) for label, row in zip(results.labels, results.pooled.confusion, strict=True)
+        ),
+    )
+    yield Table(
+        title="The same, each row as per cent of its class",
+        head=("", *results.labels),
+        rows=tuple(
+            (label, *(f"{100 * share:.1f}" for share in row))
+            for label, row in zip(results.labels, results.pooled_shares, strict=True)
+        ),
+    )
+
+
+def sampler_name(model: dict[str, Any], training: dict[str, Any]) -> str:
+    """How classes were balanced: a column of every table, since it trades WAR for UAR."""
+    name: str = training["sampler"]
+    return f"{name}, logit adjustment" if model["logit_adjustment"] else name
+
+
+def _texts(results: Results) -> str:
+    model, texts = results.experiment["model"], results.experiment["texts"]
+    source = f" from {texts['source']}" if texts["source"] else " (class bank alone)"
+    return f"{model['text']}{source}, {model['text_mode']}"
+
+
+def _fold_rows(results: Results) -> Iterator[tuple[str, ...]]:
+    for fold, record in results.records.items():
+        best = results.scores[BEST][fold]
+        yield (
+            fold,
+            *_scores(results.scores[LAST][fold]),
+            f"{record.best_on_test_epoch} of {record.epochs}",
+            _percent(best.uar),
+            _percent(best.war),
+        )
+
+
+def _scores(scores: Scores) -> tuple[str, ...]:
+    return (
+        str(scores.clips),
+        _percent(scores.uar),
+        _percent(scores.war),
+        _percent(scores.macro_f1),
+        f"{scores.worst.label} {100 * scores.worst.recall:.1f} ({scores.worst.clips})",
+        f"{100 * scores.calibration_error:.1f}",
+    )
+
+
+def _mean_rows(results: Results) -> Iterator[tuple[str, ...]]:
+    last, best = results.mean[LAST], results.mean[BEST]
+    clips = str(results.pooled.clips)
+    yield (
+        *("**mean over folds**", clips, _percent(last.uar), _percent(last.war), _percent(last.macro_f1), ""),
+        *(f"{100 * last.calibration_error:.1f}", "", _percent(best.uar), _percent(best.war)),
+    )
+    if last.deviation:
+        yield ("deviation over folds", "", *_deviations(last), "", "", "", *_deviations(best)[:2])
+    if (held := results.mean.get(CHOSEN)) is not None:
+        yield (
+            *("mean, epoch chosen on validation", clips, _percent(held.uar), _percent(held.war)),
+            *(_percent(held.macro_f1), "", f"{100 * held.calibration_error:.1f}", "", "", ""),
+        )
+    if len(results.records) > 1:
+        yield ("all clips together", *_scores(results.pooled), "", "", "")
+
+
+def _deviations(mean: FoldMean) -> tuple[str, ...]:
+    return tuple(f"± {100 * mean.deviation[name]:.2f}" for name in ("uar", "war", "macro_f1"))
+
+
+def _notes(results: Results) -> Iterator[str]:
+    sampler = sampler_name(results.experiment["model"], results.experiment["training"])
+    yield f"Sampler: {sampler}. In brackets 95 % intervals: 10,000 resamples of the clips inside each fold."
+    yield "The best epoch is picked on the test clips themselves, as peers do; nothing here depends on it."
+    if absent := sorted({label for scores in results.scores[LAST].values() for label in scores.absent}):
+        yield f"Classes without a test clip in some fold, left out of its UAR: {', '.join(absent)}."
+
+
+def _percent(estimate: Estimate, *, sign: bool = False) -> str:
+    form = "+.2f" if sign else ".2f"
+    return f"{100 * estimate.value:{form}} [{100 * estimate.low:.2f}, {100 * estimate.high:.2f}]"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

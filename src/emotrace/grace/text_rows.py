@@ -1,0 +1,70 @@
+"""What the clips' words alone tell, fold by fold: the rows that stand beside a model which reads words at test time.
+
+If the pictures add less than one point of UAR to the words, the words decide, and the table says so [ours].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emotrace.grace.config import GraceConfig
+from emotrace.grace.fold_results import TextRows
+from emotrace.grace.protocol import Fold
+from emotrace.grace.text_probe import TextProbe, text_probe
+from emotrace.grace.texts import Descriptions, words_of
+
+if TYPE_CHECKING:
+    from emotrace.encoders.interface import Tokenizer
+
+LENGTH = "length of the text alone"
+
+
+def text_rows(
+    folds: Sequence[Fold], descriptions: Descriptions, tokenizer: Tokenizer, config: GraceConfig, *, seed: int = 0
+) -> TextRows:
+    """UAR and WAR of the words alone, as means over the folds: as they were said, refined, refined with emotion words
+    kept, and their length.
+
+    Raises:
+        MissingExtra: scikit-learn is not installed.
+        UsageError: A fold has too few classes to learn from.
+    """
+    fine = config.model_copy(update={"text": "fine"})
+    kinds = {
+        "coarse": {name: said.text for name, said in descriptions.narratives.items()},
+        **{
+            title: {
+                name: ", ".join(p.text for p in words_of(said, tokenizer, fine, emotion_words=emotion_words).phrases)
+                for name, said in descriptions.narratives.items()
+            }
+            for title, emotion_words in (("fine", "strip"), ("fine, emotion words kept", "keep"))
+        },
+    }
+    probes = {title: [_probe(fold, texts, seed) for fold in folds] for title, texts in kinds.items()}
+    rows = {title: (_mean([p.uar for p in each]), _mean([p.war for p in each])) for title, each in probes.items()}
+    lengths = probes["coarse"]
+    rows[LENGTH] = (_mean([p.length_uar for p in lengths]), _mean([p.length_war for p in lengths]))
+    return TextRows(
+        uar={title: uar for title, (uar, _) in rows.items()},
+        war={title: war for title, (_, war) in rows.items()},
+        read_by_model=config.text,
+    )
+
+
+def _probe(fold: Fold, texts: dict[str, str], seed: int) -> TextProbe:
+    train, test = fold.train_items, fold.test_items
+    return text_probe(
+        [texts.get(item.key, "") for item in train],
+        [item.label for item in train],
+        [texts.get(item.key, "") for item in test],
+        [item.label for item in test],
+        seed=seed,
+    )
+
+
+def _mean(points: Sequence[float]) -> float:
+    """The mean of per cents, as a share."""
+    return float(np.mean(points)) / 100.0
