@@ -1,4 +1,4 @@
-"""The clips of the controlled study, seen once: tokens of a frozen encoder and motion maps, kept on disk as plain arrays.
+"""The clips of the controlled study, seen once: tokens of a frozen encoder and motion maps, as plain arrays on disk.
 
 All arms of a seed learn from the same arrays, so whatever differs between them is the arm. Used by `grace_synth.py`.
 """
@@ -15,7 +15,7 @@ import torch
 
 from emotrace.datasets.synth_dfer import Split, SynthDfer, SynthSplit
 from emotrace.encoders.encoded import PatchEncoded
-from emotrace.grace.clips import Order, load
+from emotrace.grace.clips import Order, load, sample_indices
 from emotrace.grace.inputs import SeenClips
 from emotrace.grace.learner import GraceLearner
 from emotrace.grace.model import Grace
@@ -25,7 +25,13 @@ from emotrace.training.learner import Item
 FRAMES, GRID, DIM, PIXELS = 8, (14, 14), 64, 112
 TOKENS = FRAMES * GRID[0] * GRID[1]
 SPLITS: tuple[Split, ...] = ("train", "test", "paired")
-MOTIONS: tuple[tuple[Source, Rigid], ...] = (("off", "off"), ("pixel", "off"), ("pixel", "affine"), ("feature", "off"), ("feature", "affine"))
+MOTIONS: tuple[tuple[Source, Rigid], ...] = (
+    ("off", "off"),
+    ("pixel", "off"),
+    ("pixel", "affine"),
+    ("feature", "off"),
+    ("feature", "affine"),
+)
 _AT_ONCE = 16
 
 
@@ -66,7 +72,7 @@ class Seen:
             self._arrays[name] = np.load(self.path(name), mmap_mode="r")
         return torch.from_numpy(self._arrays[name][list(places)].astype(np.float32))
 
-    def clips(self, keys: Sequence[str], motion: tuple[str, str]) -> tuple[PatchEncoded, Motion]:
+    def clips(self, keys: Sequence[str], motion: tuple[Source, Rigid]) -> tuple[PatchEncoded, Motion]:
         """What was seen of some clips, with one kind of motion."""
         places = [self._place[key] for key in keys]
         tokens = PatchEncoded(
@@ -88,16 +94,15 @@ class SeenLearner(GraceLearner):
     """A learner that takes its clips from the arrays instead of looking at frames."""
 
     seen: Seen
-    seconds: dict[str, float]
+    data: SynthDfer
 
     def clips(self, items: Sequence[Item], *, epoch: int, training: bool) -> SeenClips:
         """The clips as they were seen, with the words of this epoch."""
         config = self.module.config
         keys = [item.key for item in items]
-        motion = ("off", "off") if config.motion == "off" else (config.motion, config.rigid)
-        tokens, moved = self.seen.clips(keys, motion)
-        steps = torch.arange(FRAMES) + 0.5
-        times = torch.stack([steps * (self.seconds[key] / FRAMES) for key in keys])
+        tokens, moved = self.seen.clips(keys, (config.motion, config.rigid))
+        shown = sample_indices(self.data.frame_count(keys[0]), FRAMES, None)[0].tolist()
+        times = torch.tensor([self.data.times_seconds(key, shown) for key in keys])
         return SeenClips(
             tokens=tokens,
             motion=moved,

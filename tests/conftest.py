@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from emotrace.labels.official_tables import ENVIRONMENT_VARIABLE
+from emotrace.pipeline import analyze
+from emotrace.results import Analysis
+from emotrace.samples import sample_clip
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -28,3 +31,20 @@ def official_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs a copy of the official wheel tables in {ENVIRONMENT_VARIABLE}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def grace_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a small GRACE, trained for a few steps on drawn faces, with their card."""
+    pytest.importorskip("torch", reason="needs the extra [train]")
+    from emotrace.testing.tiny_grace import write_tiny_grace
+
+    return write_tiny_grace(tmp_path_factory.mktemp("grace") / "run")
+
+
+@pytest.fixture(scope="session")
+def read_talk(grace_weights: Path) -> Analysis:
+    """The sample clip, read by the small GRACE with the words typical of its likeliest label."""
+    from emotrace.grace.system import GraceSystem
+
+    return analyze(sample_clip(), systems=[GraceSystem.load(grace_weights, class_words=True)])

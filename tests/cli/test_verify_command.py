@@ -11,6 +11,7 @@ from emotrace.cli.verify import verify
 from emotrace.errors import CorpusNotFound, ExitCode, UnknownChoice, UsageError
 from emotrace.testing.faults import plant
 from emotrace.testing.miniature import layout_of, write
+from emotrace.testing.synth_dfer import write_synth_dfer
 
 app = typer.Typer()
 app.command()(verify)
@@ -83,3 +84,19 @@ def test_an_adapters_argument_is_checked_before_anything_is_read(tmp_path: Path)
 @pytest.mark.parametrize(("corpus", "error"), [("dfew", CorpusNotFound), ("defw", UnknownChoice)])
 def test_a_wrong_name_or_folder_is_a_typed_error(tmp_path: Path, corpus: str, error: type[Exception]) -> None:
     assert isinstance(run(corpus, tmp_path / "nowhere").exception, error)
+
+
+def test_the_packed_set_is_checked_as_any_corpus(tmp_path: Path) -> None:
+    root = write_synth_dfer(tmp_path / "synth", train=(2, 1, 1, 1, 1, 1, 1), test=1)
+    result = run("synth_dfer", "--root", root, "--expect", "none", "--json", "-")
+    assert result.exit_code == ExitCode.DONE, result.output
+    report = json.loads(result.stdout)
+    assert (report["corpus"], report["splits"]["paired"]["clips"]) == ("synth_dfer", 42)
+    (root / "truth_paired.npz").unlink()
+    assert run("SynthDFER", root, "--expect", "none").exit_code == ExitCode.BAD_INPUT
+    with pytest.raises(UsageError, match="alone"):
+        verify("synth_dfer", root, choose=["frames=jpg_256"])
+    with pytest.raises(UsageError, match="once, got 2"):
+        verify("dfew", root, root)
+    with pytest.raises(UsageError, match="once, got 0"):
+        verify("dfew")

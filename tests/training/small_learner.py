@@ -92,7 +92,7 @@ class SmallLearner:
     def batch(self, items: Sequence[Item], *, epoch: int, training: bool) -> Blobs:
         points = np.stack([generator_of(0, "", 0, "blob", item.key).normal(size=6) for item in items])
         for row, item in zip(points, items, strict=True):
-            row[LABELS.index(item.label)] += 1.5
+            row[LABELS.index(item.label)] += 2.5
             if training:
                 row += 0.1 * generator_of(0, "", epoch, "augmentation", item.key).normal(size=6)
         return Blobs(

@@ -10,17 +10,20 @@ from torch import nn
 
 from emotrace.errors import CheckpointMismatch, ChecksumMismatch, ModelNotFound, UnreadableCheckpoint, UsageError
 from emotrace.training.checkpoint import CONFIG, WEIGHTS, load_checkpoint, save_checkpoint
+from emotrace.training.learner import Item
 from emotrace.training.mismatch import demand_plain, demand_same
+from emotrace.training.splits import DataSplit
 
 LABELS = ("happy", "sad", "disgust")
+ITEMS = tuple(Item(key=f"clip{n}", label=LABELS[n % 3]) for n in range(8))
+SPLIT = DataSplit(train=ITEMS[:5], validation=(), test=ITEMS[5:])
 KNOWN: dict[str, Any] = {
     "emotrace": "0.1.0",
     "labels": LABELS,
     "learner": {"alignment": "softmax", "nested": {"frames": 16, "rates": (1e-3, 0.1)}},
     "settings": {"epochs": 2},
     "settings_sha256": "0" * 64,
-    "data_split": "abc (3 train, 0 validation, 1 test)",
-    "data_split_sha256": "1" * 64,
+    "data_split": str(SPLIT),
     "fold": "1",
     "seed": 0,
     "epoch": 2,
@@ -47,14 +50,14 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 def test_weights_buffers_and_configuration_come_back(tmp_path: Path) -> None:
     net, other = Net(seed=1), Net(seed=2)
-    save_checkpoint(tmp_path / "last", module=net, state={"progress.json": b"{}"}, **KNOWN)
-    found = load_checkpoint(str(tmp_path / "last"), labels=list(LABELS), config=KNOWN["learner"])
+    save_checkpoint(tmp_path / "last", module=net, state={"position.json": b"{}"}, **KNOWN)
+    found = load_checkpoint(str(tmp_path / "last"), labels=list(LABELS), config=KNOWN["learner"], data_split=SPLIT)
     assert not same(net, other)
     found.load_into(other)
     assert same(net, other)
     assert found.config.labels == LABELS
     assert found.config.metrics == {"validation": None, "test": {"uar": 0.25}}
-    assert (tmp_path / "last/state/progress.json").read_bytes() == b"{}"
+    assert (tmp_path / "last/state/position.json").read_bytes() == b"{}"
     assert (tmp_path / "last" / WEIGHTS).stat().st_mode == (tmp_path / "last" / CONFIG).stat().st_mode
 
 
@@ -77,10 +80,19 @@ def test_another_configuration_is_refused_with_both_values(tmp_path: Path) -> No
     other = {"alignment": "balanced", "nested": {"frames": 16, "rates": [1e-3, 0.1]}, "more": True}
     with pytest.raises(CheckpointMismatch) as caught:
         load_checkpoint(tmp_path, config=other)
-    assert 'config.alignment is "softmax" in the checkpoint and "balanced" here' in str(caught.value)
-    assert "config.more is not set in the checkpoint and true here" in str(caught.value)
+    assert 'learner.alignment is "softmax" in the checkpoint and "balanced" here' in str(caught.value)
+    assert "learner.more is not set in the checkpoint and true here" in str(caught.value)
     assert "frames" not in str(caught.value)
     assert "rates" not in str(caught.value)
+
+
+def test_other_clips_are_refused_with_both_lists(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, module=Net(), **KNOWN)
+    other = DataSplit(train=ITEMS[:4], validation=(), test=ITEMS[5:])
+    with pytest.raises(CheckpointMismatch) as caught:
+        load_checkpoint(tmp_path, data_split=other)
+    for split, counts in [(SPLIT, "(5 train, 0 validation, 3 test)"), (other, "(4 train, 0 validation, 3 test)")]:
+        assert f"{split.sha256} {counts}" in str(caught.value)
 
 
 def test_a_text_is_not_the_number_it_spells(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from accelerate.utils import DistributedType
 
 from emotrace.errors import UsageError
 from emotrace.training import processes
+from emotrace.training.checkpoint import load_checkpoint
 from emotrace.training.loop import fit
 from emotrace.training.predictions import Predictions
 from emotrace.training.processes import arithmetic, new_accelerator
@@ -30,7 +31,7 @@ CASES: dict[str, dict[str, Any]] = {
         "settings": {"epochs": 2, "batch_size": 20, "micro_batch_size": 7},
         "learner": {"centre": False, "dropout": 0.3},
     },
-    "halves": {"settings": {"epochs": 2, "batch_size": 20}, "learner": {"centre": True, "dropout": 0.0}},
+    "halves": {"settings": {"epochs": 2, "batch_size": 20}, "learner": {"centre": True, "dropout": 0.0, "extra": True}},
 }
 
 
@@ -68,7 +69,7 @@ def test_two_processes_give_the_curve_of_one(small: ModuleType, of_two: Path, tm
         train=small.TRAIN,
         test=small.TEST,
         settings=TrainingSettings(**case["settings"]),
-        out=tmp_path,
+        out=tmp_path / name,
     )
     together = [json.loads(line) for line in (of_two / name / "history.jsonl").read_text().splitlines()]
     assert [line["loss"] for line in together] == pytest.approx([each.loss for each in alone.history], rel=1e-5)
@@ -81,6 +82,11 @@ def test_two_processes_give_the_curve_of_one(small: ModuleType, of_two: Path, tm
     answers = Predictions.read(of_two / name / "predictions_last.csv")
     assert answers.keys == alone.predictions.keys  # each clip once, in the order of the list
     assert answers.probabilities == pytest.approx(alone.predictions.probabilities, abs=1e-5)
+
+    here, there = (load_checkpoint(folder / name / "last").weights for folder in (tmp_path, of_two))
+    for key, tensor in here.items():  # a branch without a part in the loss included: nobody may decay it
+        if key != "mean" or name == "halves":
+            torch.testing.assert_close(tensor, there[key], rtol=1e-4, atol=1e-5)
 
 
 def test_what_two_processes_began_one_process_goes_on_with(small: ModuleType, of_two: Path) -> None:

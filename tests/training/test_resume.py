@@ -51,8 +51,8 @@ def test_killed_in_an_epoch_and_resumed_equals_straight_to_the_byte(
         [sys.executable, small.__file__, str(tmp_path), options], capture_output=True, text=True, timeout=60
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    progress = json.loads((tmp_path / "last/state/progress.json").read_text())
-    assert (progress["epoch"], progress["batches"], progress["step"]) == (3, 4, 18)  # 18 of 28, in the third epoch
+    position = json.loads((tmp_path / "last/state/position.json").read_text())
+    assert (position["epoch"], position["batches"], position["step"]) == (3, 4, 18)  # 18 of 28, in the third epoch
     assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
 
     result = run(small, tmp_path)
@@ -155,6 +155,6 @@ def test_a_damaged_state_is_a_typed_error(small: ModuleType, tmp_path: Path) -> 
     (state / "optimizer.safetensors").unlink()
     with pytest.raises(UnreadableCheckpoint, match="state to resume from"):
         run(small, tmp_path, epochs=1)
-    (state / "progress.json").write_text('{"epoch": "soon"}')
+    (state / "position.json").write_text('{"epoch": "soon"}')
     with pytest.raises(UnreadableCheckpoint, match="state to resume from"):
         run(small, tmp_path, epochs=1)

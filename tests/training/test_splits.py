@@ -81,4 +81,4 @@ def test_the_hash_is_of_clips_labels_groups_and_lists() -> None:
         split(PLAIN[:20] + PLAIN[20:21], PLAIN[21:30]),
     ]
     assert len({here.sha256, *(other.sha256 for other in others)}) == 6
-    assert str(here) == f"{here.sha256[:16]} (20 train, 0 validation, 10 test)"
+    assert str(here) == f"{here.sha256} (20 train, 0 validation, 10 test)"

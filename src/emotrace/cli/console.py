@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emotrace.errors import EmotraceError, UnwritableOutput, UsageError
+from emotrace.errors import EmotraceError, MissingExtra, UnwritableOutput, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -110,3 +110,18 @@ def watching(what: str, *, quiet: bool = False) -> Iterator[Watch]:
             bar.update(tasks[stage], completed=share)
 
         yield Watch(show)
+
+
+@contextmanager
+def needing(extra: str, what_for: str) -> Iterator[None]:
+    """Inside, an import that fails for want of another package says which extra brings it.
+
+    Raises:
+        MissingExtra: A package that is not emotrace's own is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "emotrace":
+            raise
+        raise MissingExtra(what_for, extra=extra) from error

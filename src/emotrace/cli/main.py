@@ -15,9 +15,11 @@ from emotrace.cli.console import prepare_streams, report_error, report_failed_ou
 from emotrace.cli.doctor import doctor
 from emotrace.cli.evaluate import evaluate
 from emotrace.cli.export import export
+from emotrace.cli.predict import app as predict
 from emotrace.cli.pull import pull
 from emotrace.cli.report import report
 from emotrace.cli.schema import schema
+from emotrace.cli.train import app as train
 from emotrace.cli.verify import verify
 from emotrace.errors import EmotraceError
 
@@ -32,6 +34,8 @@ app = typer.Typer(
 )
 for command in (analyze, report, export, evaluate, verify, doctor, pull, schema):
     app.command()(command)
+for system_commands in (train, predict):
+    app.add_typer(system_commands)
 
 
 def _print_version(wanted: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emotrace.cli.console import stdout, write_stdout
-from emotrace.errors import ExitCode, UsageError
+from emotrace.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -106,6 +106,7 @@ def _verify_corpus(
     limits: Limits,
     ignore: Collection[str],
 ) -> VerifyReport:
+    from emotrace.cli.corpus_arguments import adapter_arguments
     from emotrace.datasets.corpora import open_corpus
     from emotrace.datasets.leaks import OlderTest, older_test
     from emotrace.datasets.tables import read_rows
@@ -127,31 +128,6 @@ def _verify_corpus(
         limits=limits,
         ignore=ignore,
     )
-
-
-def _arguments(corpus: str, choices: list[str]) -> dict[str, str | bool]:
-    """The adapter's arguments, checked against its constructor."""
-    import inspect
-    from typing import Literal, get_args, get_origin, get_type_hints
-
-    from emotrace.datasets.corpora import corpus_class
-
-    adapter = corpus_class(corpus)
-    hints = get_type_hints(adapter.__init__)
-    known = [name for name in inspect.signature(adapter).parameters if name != "root"]
-    arguments: dict[str, str | bool] = {}
-    for choice in choices:
-        name, _, value = choice.partition("=")
-        if name not in known:
-            raise UsageError(f"{corpus} takes no argument {name!r}", hint=f"It takes: {', '.join(known) or 'none'}")
-        allowed = [str(each) for each in get_args(hints[name])] if get_origin(hints[name]) is Literal else []
-        allowed = ["true", "false"] if hints[name] is bool else allowed
-        if allowed and value not in allowed:
-            raise UsageError(
-                f"{name} cannot be {value!r}", where=f"--set {choice}", hint=f"Choose {', '.join(allowed)}"
-            )
-        arguments[name] = value == "true" if hints[name] is bool else value
-    return arguments
 
 
 def _expected(expect: str) -> Expect:

@@ -49,6 +49,10 @@ CORPORA: dict[str, type[Corpus]] = {
 }
 
 
+ALSO_CALLED = {"table": "generic"}
+"""Other names of the same corpus."""
+
+
 def open_corpus(name: str, root: str | Path, **options: Any) -> Corpus:
     """The corpus of that name in a folder.
 
@@ -70,7 +74,7 @@ def corpus_class(name: str) -> type[Corpus]:
     Raises:
         UnknownChoice: No corpus is called so; the message lists those that there are.
     """
-    wanted = _plain(name)
+    wanted = _plain(ALSO_CALLED.get(name, name))
     for known, corpus in CORPORA.items():
         if _plain(known) == wanted:
             return corpus

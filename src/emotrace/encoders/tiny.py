@@ -2,10 +2,11 @@
 
     grey, by its own contrast -> three 3x3 convolutions of stride 2 (1-8-24-64 channels): 112 px become 14 x 14 patches
       -> + learned place -> two blocks: x + project(GELU(expand(norm(depthwise 5x5(x)))))
-      -> norm = tokens [P 64];  their mean -> linear = frame feature [64]
+      -> norm = tokens [P 64];  their sums under 8 learned maps -> norm -> linear = frame feature [64]
 
 Early convolutions in place of one patch projection follow arXiv 2106.14881, the blocks arXiv 2201.03545 [field]; the
-sizes are ours. Every norm is over the channels of one patch, so a frame's features depend on no other frame. 70,000
+sizes are ours. Faces are aligned, so a frame is pooled by place: from the plain mean of its tokens nothing was learned
+in five epochs of the controlled study. No norm reaches beyond a frame, so its features depend on no other. 110,000
 weights. The text side is a table of word vectors; a phrase is the mean of its words', so phrases that share words are
 near.
 """
@@ -36,9 +37,14 @@ _LEAST_CONTRAST: Final = 0.02
 
 
 class TinyNetwork(nn.Module):
-    """Grey pictures -> tokens and one feature per picture."""
+    """Grey pictures -> tokens and one feature per picture.
 
-    def __init__(self, blocks: int = 2) -> None:
+    Args:
+        blocks: After the stem.
+        places: Learned maps by which the tokens are pooled; 0 pools by their mean.
+    """
+
+    def __init__(self, blocks: int = 2, places: int = 0) -> None:
         super().__init__()
         convolutions = [nn.Conv2d(inside, outside, 3, stride=2, padding=1) for inside, outside in pairwise(_STEM)]
         for convolution in convolutions:
@@ -50,21 +56,47 @@ class TinyNetwork(nn.Module):
         self.place = nn.Parameter(0.02 * torch.randn(*GRID, DIM))
         self.blocks = nn.ModuleList(_Block() for _ in range(blocks))
         self.norm = nn.LayerNorm(DIM)
-        self.pool = nn.Linear(DIM, DIM)
+        self.pool: nn.Module = _PlacePool(places) if places else _MeanPool()
 
     def forward(
         self, grey: Float[Tensor, "picture 1 112 112"]
     ) -> tuple[Float[Tensor, "picture 196 64"], Float[Tensor, "picture 64"]]:
         """Tokens row by row, and the frame feature."""
-        x = grey - grey.mean(dim=(2, 3), keepdim=True)
-        x = x / (x.square().mean(dim=(2, 3), keepdim=True) + _LEAST_CONTRAST**2).sqrt()
+        # Row means first: other runtimes add in float32 one by one, and 112 terms lose less than 12,544.
+        x = grey - grey.mean(dim=3, keepdim=True).mean(dim=2, keepdim=True)
+        variance = x.square().mean(dim=3, keepdim=True).mean(dim=2, keepdim=True)
+        x = x / (variance + _LEAST_CONTRAST**2).sqrt()
         for convolution in self.stem:
             x = functional.relu(convolution(x))
         x = self.stem_norm(x.permute(0, 2, 3, 1)) + self.place
         for block in self.blocks:
             x = block(x)
         tokens = self.norm(x).flatten(1, 2)
-        return tokens, self.pool(tokens.mean(dim=1))
+        return tokens, self.pool(tokens)
+
+
+class _MeanPool(nn.Linear):
+    """The mean token, changed by a linear map."""
+
+    def __init__(self) -> None:
+        super().__init__(DIM, DIM)
+
+    def forward(self, tokens: Float[Tensor, "picture 196 64"]) -> Float[Tensor, "picture 64"]:
+        return super().forward(tokens.mean(dim=1))
+
+
+class _PlacePool(nn.Module):
+    """What lies under each of a few learned maps, changed by a linear map."""
+
+    def __init__(self, places: int) -> None:
+        super().__init__()
+        patches = GRID[0] * GRID[1]
+        self.maps = nn.Parameter(torch.randn(places, patches) / patches**0.5)
+        self.norm = nn.LayerNorm(places * DIM)
+        self.project = nn.Linear(places * DIM, DIM)
+
+    def forward(self, tokens: Float[Tensor, "picture 196 64"]) -> Float[Tensor, "picture 64"]:
+        return self.project(self.norm((self.maps @ tokens).flatten(1)))
 
 
 class _Block(nn.Module):
@@ -95,7 +127,7 @@ class TinyEncoder(VisualTower):
     def __init__(self, *, seed: int = 0) -> None:
         super().__init__()
         with drawn_for("encoders.tiny.visual", seed=seed):
-            self.backbone: TinyNetwork = TinyNetwork()
+            self.backbone: TinyNetwork = TinyNetwork(places=8)
 
     def encode_frames(
         self, frames: Float[Tensor, "batch frame 3 height width"], frame_mask: Bool[Tensor, "batch frame"]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from emotrace.errors import UnreadableTrace, UnwritableOutput
 from emotrace.files import make_folder
@@ -38,6 +38,7 @@ class TraceKey:
     prompt_sha256: str
 
 
+@runtime_checkable
 class Trace(Protocol):
     """What a store can hold."""
 

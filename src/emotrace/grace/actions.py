@@ -16,6 +16,9 @@ from emotrace.grace.sentences import Clause, Tag, TaggedSentence, tagged_sentenc
 
 SPEECH_UNITS = frozenset(("AU18", "AU22", "AU25", "AU26"))
 """What lips and jaw do for most sounds of speech: in a sentence that says the person talks, it is no expression."""
+_LISTS = frozenset(",，、")
+GOES_ON = _LISTS | frozenset(":：")
+"""Marks behind which a region gets its movement yet: "brows, lids and lips stay still", "Mouth: corners down"."""
 NOT_THE_FACE = "not about the face"
 
 
@@ -89,18 +92,20 @@ def _read_sentence(sentence: TaggedSentence) -> tuple[list[FaceAction], list[tup
     actions: list[FaceAction] = []
     dropped: list[tuple[str, str]] = []
     talks = any(_talks(clause) for clause in sentence.clauses)
-    carried: list[str] = []
+    carried, listed = list[str](), list[str]()
     for clause in sentence.clauses:
-        drafts, regions = _drafts(clause, carried, lexicon)
+        drafts = _drafts(clause, carried, listed, lexicon)
+        regions = [tag.meaning for tag in clause.of_kind("region")]
         carried = regions or carried
+        listed = [*listed, *regions] if clause.closed_by in _LISTS and not clause.of_kind("action", "sign") else []
         kept = [d.action for d in drafts if not d.is_denied and d.action.unit.gamma > 0.0]
         spoken = [a for a in kept if talks and a.unit.action_unit in SPEECH_UNITS]
         kept = [a for a in kept if a not in spoken]
         if kept:
             actions += kept
-        elif not _describes_more(clause):
+        elif actions and _is_manner_alone(clause):
             actions = [_with_manner(action, clause) for action in actions]
-        elif not (regions and clause.closed_by in (",", "，", "、")):  # a list of regions goes on in the next clause
+        elif not (regions and clause.closed_by in GOES_ON):
             dropped.append((clause.text, "speech" if spoken else _reason(clause, drafts)))
     return actions, [(text, reason) for text, reason in dropped if not (actions and reason == NOT_THE_FACE)]
 
@@ -109,11 +114,11 @@ def _talks(clause: Clause) -> bool:
     return bool(clause.of_kind("speech")) and not clause.of_kind("not")
 
 
-def _describes_more(clause: Clause) -> bool:
-    """Whether the clause says anything beside how strongly and when, which goes to what was said before."""
+def _is_manner_alone(clause: Clause) -> bool:
+    """Whether the clause says only how strongly and when, which goes to what was said before: "early on, strongly"."""
     manner = clause.of_kind("intensity", "phase")
     rest = clause.of_kind("function", "and", "word", "person")
-    return len(manner) == 0 or len(manner) + len(rest) < len(clause.tags)
+    return bool(manner) and len(manner) + len(rest) == len(clause.tags)
 
 
 def _with_manner(action: FaceAction, clause: Clause) -> FaceAction:
@@ -152,8 +157,15 @@ def _reason(clause: Clause, drafts: Sequence[_Draft]) -> str:
     return NOT_THE_FACE
 
 
-def _drafts(clause: Clause, carried: Sequence[str], lexicon: AffectLexicon) -> tuple[list[_Draft], list[str]]:
-    """The actions of a clause, and its regions, for a next clause that names none."""
+def _drafts(clause: Clause, carried: Sequence[str], listed: Sequence[str], lexicon: AffectLexicon) -> list[_Draft]:
+    """The actions of a clause.
+
+    Args:
+        clause: With its tags.
+        carried: Regions of the clause before, for one that names none itself.
+        listed: Regions of a list that this clause ends: the brows in "brows, lids and cheeks rise".
+        lexicon: The words.
+    """
     tags = clause.tags
     denials = [place for place, tag in enumerate(tags) if tag.kind == "not"]
     is_denied = [any(denial < place for denial in denials) for place in range(len(tags))]
@@ -165,7 +177,10 @@ def _drafts(clause: Clause, carried: Sequence[str], lexicon: AffectLexicon) -> t
             for unit in _named_units(tag, lexicon)
         ]
         if _is_movement(tags, place):
-            for region, region_place in regions_of(tags, place, carried, lexicon):
+            found = regions_of(tags, place, carried, lexicon)
+            if found and _ends_list(tags, place):
+                found += [(region, None) for region in listed if lexicon.knows(region, tag.meaning)]
+            for region, region_place in found:
                 places = tuple(own for own in (place, region_place) if own is not None)
                 made.setdefault((region, is_denied[place]), {}).setdefault(tag.meaning, places)
     for (region, denied), actions in made.items():
@@ -173,15 +188,13 @@ def _drafts(clause: Clause, carried: Sequence[str], lexicon: AffectLexicon) -> t
             places = tuple(sorted({place for action in needed for place in actions[action]}))
             drafts.append(_Draft(action=FaceAction(unit=unit), places=places, is_denied=denied))
     _give_manner(drafts, tags)
-    drafts.sort(key=lambda draft: draft.places)
-    regions = [tag.meaning for tag in tags if tag.kind == "region"]
-    if not any(tag.kind in ("action", "particle") for tag in tags) and regions:
-        regions = [*(carried if _goes_on(clause, tags) else ()), *regions]
-    return drafts, regions
+    return sorted(drafts, key=lambda draft: draft.places)
 
 
-def _goes_on(clause: Clause, tags: Sequence[Tag]) -> bool:
-    return clause.closed_by in (",", "，", "、") and tags[0].kind in ("region", "function", "side")
+def _ends_list(tags: Sequence[Tag], place: int) -> bool:
+    """Whether the movement stands behind regions joined by "and", the last of a list."""
+    kinds = {tag.kind for tag in tags[:place]}
+    return "and" in kinds and "region" in kinds and not kinds & {"action", "person"}
 
 
 def _named_units(tag: Tag, lexicon: AffectLexicon) -> Iterator[Unit]:

@@ -187,6 +187,8 @@ def _joined_event(first: Phrase, second: Phrase) -> Phrase:
 
 def _packed(phrases: Sequence[WeighedPhrase], tokenizer: Tokenizer, units: TextUnits) -> list[WeighedPhrase]:
     """As many whole phrases as fit, the weightiest first, in their own order."""
+    if fits(phrases, tokenizer, units):
+        return list(phrases)
     chosen: list[int] = []
     for place in sorted(range(len(phrases)), key=lambda place: (-_rank(phrases[place].phrase), place)):
         more = sorted([*chosen, place])

@@ -10,7 +10,6 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float64, UInt8
@@ -49,7 +48,7 @@ class FacePath:
     """Per stretch of following: time in seconds, middle x, middle y and side in pixels, roll in radians."""
 
     @classmethod
-    def of(cls, witness: Witness) -> Self | None:
+    def of(cls, witness: Witness) -> FacePath | None:
         """The path of somebody who is seen; None for a voice. Roll is taken from what was measured of the face."""
         track = witness.track
         if track is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -60,7 +60,7 @@ class PatchMap:
         return list((self.steps if self.steps_per_unit == 1 else self.values).tolist())
 
     @classmethod
-    def from_list(cls, value: object) -> Self:
+    def from_list(cls, value: object) -> PatchMap:
         """The map of `to_list`.
 
         Raises:
@@ -103,7 +103,7 @@ class HeatMap(PatchMap):
     what = "frame, row, column: the patch's share of the map; sums to 1, or to 0 where there is no map"
 
     @classmethod
-    def of(cls, shares: Float[np.ndarray, "frame row column"]) -> Self:
+    def of(cls, shares: Float[np.ndarray, "frame row column"]) -> HeatMap:
         """The shares in steps of 0.00001 that sum to 1 exactly; all 0 where nothing is greater than 0."""
         return cls(in_steps(shares, cls.steps_per_unit))
 
@@ -121,7 +121,7 @@ class LevelMap(PatchMap):
     what = "frame, row, column: per cent of the strongest patch"
 
     @classmethod
-    def of(cls, values: Float[np.ndarray, "frame row column"]) -> Self:
+    def of(cls, values: Float[np.ndarray, "frame row column"]) -> LevelMap:
         """Non-negative numbers relative to their greatest; all 0 where nothing is greater than 0."""
         most = float(values.max(initial=0.0))
         return cls(np.round(100.0 * values.astype(np.float64) / (most if most > 0.0 else 1.0)).astype(np.int32))

@@ -17,7 +17,7 @@ from emotrace.errors import UnreadableResult
 from emotrace.files import write_atomically
 from emotrace.grace.config import DISCLAIMER
 from emotrace.grace.fold_scores import Estimate, FoldMean, Frozen, Scores, mean_drop, mean_over_folds, pooled, scores_of
-from emotrace.grace.text_probe import FLAG_POINTS
+from emotrace.grace.text_probe import FLAGGED_GAIN
 from emotrace.training.predictions import Predictions
 
 LAST, CHOSEN, BEST = "last", "chosen", "best_on_test"
@@ -77,7 +77,7 @@ class TextRows(Frozen):
 
     def decide(self, model_uar: float) -> bool:
         """Whether the pictures add less than one point of UAR to the words that the model read."""
-        return 100.0 * (model_uar - self.uar[self.read_by_model]) < FLAG_POINTS
+        return model_uar - self.uar[self.read_by_model] < FLAGGED_GAIN
 
 
 class Results(Frozen):

@@ -65,6 +65,7 @@ def motion_weights(
     group: Group = "clip",
     temperature: float = 1.0,
     uniform_share: float = 0.1,
+    fit: AffineFit | None = None,
 ) -> Motion:
     """Weights of a clip's tokens by what moves there.
 
@@ -78,6 +79,7 @@ def motion_weights(
         group: Tokens that compete with each other: all of the clip, those of a frame, or a patch's over time.
         temperature: Larger is flatter.
         uniform_share: Weight that every group spreads evenly, so that no token is out of reach.
+        fit: Of the same frames by `affine_fit`, where several sources are wanted; else it is made here.
 
     Raises:
         UsageError: Frames or tokens are needed and missing, or `grid` has another number of frames.
@@ -92,17 +94,26 @@ def motion_weights(
     if source == "off":
         scaled = torch.zeros(valid.shape, device=valid.device)
     else:
-        differences, refused = _differences(frames, tokens, frame_mask, valid, grid[1:], source, rigid)
+        differences, refused = _differences(frames, tokens, frame_mask, valid, grid[1:], source, rigid, fit)
         scaled = _in_units_of_the_mean(differences, valid, FLOOR[source])
     weights = _shares(scaled / temperature, valid, group, uniform_share)
     return Motion(weights=weights.flatten(1), map=scaled.unflatten(2, grid[1:]), refused=refused)
 
 
 @torch.no_grad()
+def affine_fit(
+    frames: Float[Tensor, "batch frame 3 height width"] | None, frame_mask: Bool[Tensor, "batch frame"]
+) -> AffineFit:
+    """How the whole picture moved, tilted, zoomed and changed its light, from each frame to the next that is there."""
+    pixels, pairs = _grey(frames, frame_mask), _Pairs.of(frame_mask)
+    return fit_affine(pixels[pairs.earlier], pixels[pairs.later])
+
+
+@torch.no_grad()
 def keep_top(
     weights: Float[Tensor, "batch token"], mask: Bool[Tensor, "batch token"], *, share: float = 0.5
 ) -> Bool[Tensor, "batch token"]:
-    """The filter: the ceil(share * valid) tokens of largest weight of each clip, the earlier one where two are equal."""
+    """The filter: the ceil(share * valid) tokens of largest weight of each clip, the earlier of two that are equal."""
     order = torch.where(mask, weights, -1.0).sort(dim=1, descending=True, stable=True).indices
     rank = torch.empty_like(order).scatter_(1, order, torch.arange(mask.shape[1], device=mask.device).expand_as(order))
     # Counted in double precision, or a share of 0.1 of 30 tokens would keep four.
@@ -168,16 +179,17 @@ def _differences(
     patches: tuple[int, int],
     source: Literal["pixel", "feature"],
     rigid: Rigid,
+    fit: AffineFit | None,
 ) -> tuple[Float[Tensor, "batch frame patch"], Int[Tensor, " batch"]]:
     """Difference of every patch to the frame before, and how many fits of each clip were refused."""
     pairs = _Pairs.of(frame_mask)
     there = (valid[:, 1:] & valid[:, :-1])[pairs.exists]
-    pixels = _grey(frames, frame_mask) if source == "pixel" or rigid == "affine" else None
-    if pixels is not None and rigid == "affine":
-        fit = fit_affine(pixels[pairs.earlier], pixels[pairs.later])
-    else:
+    pixels = _grey(frames, frame_mask) if source == "pixel" else None
+    if rigid != "affine":
         fit = at_rest(len(pairs.later), device=frame_mask.device)
-    if pixels is not None and source == "pixel":
+    elif fit is None:
+        fit = affine_fit(frames, frame_mask)
+    if pixels is not None:
         measured = _pixel_differences(pixels, pairs, fit, patches)
     else:
         units = _units(tokens, frame_mask)

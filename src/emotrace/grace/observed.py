@@ -7,9 +7,10 @@ the model's opinion, and the only thing here that a verdict may weigh [ours].
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -24,6 +25,10 @@ READING = "reading:grace"
 READING_TEXT = "a trained model's reading of the moving face"
 _LONGEST = 120
 
+LinkKind = Literal["words", "typical_words"]
+Grid = tuple[Float[np.ndarray, " picture"], Float[np.ndarray, "picture label"]]
+"""Times in seconds, and a distribution at each."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FaceReading:
@@ -35,51 +40,44 @@ class FaceReading:
     """Confidence of the reading, 0..1."""
 
     def findings(self, span: Span) -> list[Finding]:
-        """The links whose aligned span meets `span`, and one reading of the pictures inside it."""
-        links = [finding for finding in self._links if (finding.span & span) is not None]
+        """The link of greatest lift of every event that meets `span`, and one reading of the pictures inside it."""
+        links = [
+            as_finding(met[0], self.expressions[0].source)
+            for event in self._events
+            if (met := [word for word in event if (word.aligned_span & span) is not None])
+        ]
         reading = self._reading(span)
         return links if reading is None else [*links, reading]
 
     @cached_property
-    def _links(self) -> tuple[Finding, ...]:
+    def _events(self) -> tuple[tuple[AlignedWord, ...], ...]:
         return tuple(
-            as_finding(self.expressions[window].words[place], self.expressions[window].source)
-            for (window, place), *_ in same_events(self.expressions)
+            tuple(self.expressions[window].words[place] for window, place in event)
+            for event in same_events(self.expressions)
         )
 
     def _reading(self, span: Span) -> Finding | None:
-        """The mean distribution over the pictures inside; one that two windows share takes the mean of both."""
-        inside = (self._times >= span.start_seconds) & (self._times <= span.end_seconds)
+        """The mean distribution over the pictures inside."""
+        times, shares = self._grid
+        inside = (times >= span.start_seconds) & (times <= span.end_seconds)
         if not inside.any():
             return None
-        first, times = self.expressions[0], self._times[inside]
-        shares = self._shares[inside].mean(axis=0)
+        first, mean = self.expressions[0], shares[inside].mean(axis=0)
         return Finding(
             modality="visual",
-            span=Span(float(times[0]), float(times[-1])),
+            span=Span(float(times[inside][0]), float(times[inside][-1])),
             text=READING_TEXT,
-            strength=round(float(shares.max()), 3),
+            strength=round(float(mean.max()), 3),
             confidence=self.trust,
             source=first.source,
             cue=READING,
-            scores=rounded_shares(dict(zip(first.distribution, shares.tolist(), strict=True))),
+            scores=rounded_shares(dict(zip(first.distribution, mean.tolist(), strict=True))),
             scheme=first.scheme,
         )
 
     @cached_property
-    def _times(self) -> Float[np.ndarray, " picture"]:
-        return np.array(sorted({frame.time_seconds for each in self.expressions for frame in each.frames}), np.float64)
-
-    @cached_property
-    def _shares(self) -> Float[np.ndarray, "picture label"]:
-        """Distribution at every picture."""
-        total = np.zeros((len(self._times), len(self.expressions[0].distribution)))
-        count = np.zeros((len(self._times), 1))
-        for each in self.expressions:
-            places = np.searchsorted(self._times, [frame.time_seconds for frame in each.frames])
-            total[places] += list(each.distribution.values())
-            count[places] += 1.0
-        return total / count
+    def _grid(self) -> Grid:
+        return on_a_grid(self.expressions)
 
 
 def as_finding(word: AlignedWord, source: str) -> Finding:
@@ -96,25 +94,42 @@ def as_finding(word: AlignedWord, source: str) -> Finding:
     )
 
 
-def same_events(expressions: Sequence[Expression]) -> list[list[tuple[int, int]]]:
-    """The words of all windows as (window, word) numbers, those of one event together, the most massive first.
+def on_a_grid(expressions: Sequence[Expression]) -> Grid:
+    """When there was a picture, and the distribution then; of a picture that two windows share, the mean of both."""
+    times = np.array(sorted({frame.time_seconds for each in expressions for frame in each.frames}), np.float64)
+    total, count = np.zeros((len(times), len(expressions[0].distribution))), np.zeros((len(times), 1))
+    for each in expressions:
+        places = np.searchsorted(times, [frame.time_seconds for frame in each.frames])
+        total[places] += list(each.distribution.values())
+        count[places] += 1.0
+    return times, total / count
 
-    Windows overlap, so one movement is linked in several: one event is one phrase that met one part of the face at
-    times that meet. Events are in order of the time of their first word.
+
+def mean_shares(expressions: Sequence[Expression]) -> dict[str, float]:
+    """The mean distribution over all pictures."""
+    _, shares = on_a_grid(expressions)
+    return rounded_shares(dict(zip(expressions[0].distribution, shares.mean(axis=0).tolist(), strict=True)))
+
+
+def same_events(expressions: Sequence[Expression], kind: LinkKind = "words") -> list[list[tuple[int, int]]]:
+    """The words of all windows as (window, word) numbers, those of one event together, the highest lift first.
+
+    Windows overlap, and a movement may last: one event is one phrase whose links follow each other without a gap.
+    Events are in order of their first window.
     """
-    return _grouped(
-        (window, place, word) for window, each in enumerate(expressions) for place, word in enumerate(each.words)
-    )
-
-
-def _grouped(words: Iterable[tuple[int, int, AlignedWord]]) -> list[list[tuple[int, int]]]:
     events: list[list[tuple[int, int, AlignedWord]]] = []
-    latest: dict[tuple[str, str], list[tuple[int, int, AlignedWord]]] = {}
-    for window, place, word in words:
-        key = (word.text, word.matched_region)
-        event = latest.get(key)
-        if event is None or (event[-1][2].aligned_span & word.aligned_span) is None:
-            event = latest[key] = []
-            events.append(event)
-        event.append((window, place, word))
-    return [[(w, p) for w, p, _ in sorted(event, key=lambda item: -item[2].share)] for event in events]
+    latest: dict[str, list[tuple[int, int, AlignedWord]]] = {}
+    for window, each in enumerate(expressions):
+        words: tuple[AlignedWord, ...] = getattr(each, kind)
+        for place, word in enumerate(words):
+            event = latest.get(word.text)
+            if event is None or not _follow(expressions[event[-1][0]], each):
+                event = latest[word.text] = []
+                events.append(event)
+            event.append((window, place, word))
+    return [[(w, p) for w, p, _ in sorted(event, key=lambda item: -item[2].lift)] for event in events]
+
+
+def _follow(earlier: Expression, later: Expression) -> bool:
+    """Whether two windows share time."""
+    return (earlier.span & later.span) is not None

@@ -23,13 +23,13 @@ from emotrace.training.learner import Item
 EPOCHS: Final[Mapping[str, int]] = {"dfew": 25, "ferv39k": 15, "mafw": 30}
 """How long each corpus is trained [ours]; others take `OTHER_EPOCHS`."""
 OTHER_EPOCHS: Final = 25
+_RESEARCH = "non-commercial research only, on application to its owners; derived data are not to be passed on"
 _TERMS: Final[Mapping[str, str]] = {
-    "dfew": "DFEW: academic research only, by agreement with its owners",
-    "ferv39k": "FERV39k: non-commercial research only, by agreement with its owners",
-    "mafw": "MAFW: academic research only, by agreement with its owners",
-    "mafw-compound": "MAFW: academic research only, by agreement with its owners",
+    "dfew": "DFEW: for academic research, on application to its owners (dfew-dataset.github.io)",
+    "ferv39k": f"FERV39k: {_RESEARCH} (wangyanckxx/FERV39k)",
+    "mafw": f"MAFW: {_RESEARCH} (MAFW-database/MAFW)",
+    "mafw-compound": f"MAFW: {_RESEARCH} (MAFW-database/MAFW)",
 }
-_OTHER_NAMES: Final = {"table": "generic"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +83,6 @@ def terms_of(corpus: str) -> str:
     return _TERMS.get(corpus, "not known here: ask the corpus's owner")
 
 
-def corpus_name(name: str) -> str:
-    """The adapter's name: a `table` is the generic corpus."""
-    return _OTHER_NAMES.get(name, name)
-
-
 def open_protocol(name: str, root: str | Path, *, fold: str = "all", options: Mapping[str, object]) -> Protocol:
     """The protocol of a copy of a corpus.
 
@@ -102,7 +97,7 @@ def open_protocol(name: str, root: str | Path, *, fold: str = "all", options: Ma
         UnknownLabel: Clips without exactly one label.
         DatasetError: The copy is incomplete; see `Corpus.examples`.
     """
-    corpus = open_corpus(corpus_name(name), root, **options)
+    corpus = open_corpus(name, root, **options)
     records = by_split(corpus.records())
     names = _folds_of(records)
     if not names:

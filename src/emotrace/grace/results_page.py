@@ -41,7 +41,8 @@ def facts(results: Results) -> Iterator[tuple[str, str]]:
     yield "protocol", f"{experiment['protocol_sha256'][:16]} (lists {experiment['lists_sha256'][:16]})"
     yield "clips", experiment["media_folder"]
     yield "model", f"{model['encoder']} ({model['adaptation']}), {model['frames']} frames"
-    yield "arm", f"alignment {model['alignment']}, motion {model['motion']} ({model['rigid']}), text {_texts(results)}"
+    motion = model["motion"] if model["motion"] == "off" else f"{model['motion']} ({model['rigid']})"
+    yield "arm", f"alignment {model['alignment']}, motion {motion}, text {_texts(results)}"
     sampler = sampler_name(model, training)
     yield "training", f"{training['epochs']} epochs, batch {training['batch_size']}, sampler {sampler}"
     yield "seed", f"{training['seed']}, emotrace {results.emotrace}"

@@ -1,9 +1,9 @@
 """Text -> sentences, clauses and tags: which words name a region of the face, what it does, how strongly, when.
 
 A clause ends at a mark or a joining word ("while", "then", "but"). Two movements joined by "and" stay in one clause:
-`grace/actions.py` gives each its region. Numbers, times and quoted speech are no part of a description. Words that name
-an emotion are taken out before anything is read, unless the lexicon knows them as a movement of a region that the same
-clause names ("the lip corners are depressed") [ours].
+`grace/movers.py` finds the region of each. Numbers, times and quoted speech are no part of a description. Words that
+name an emotion are taken out before anything is read, unless the lexicon knows them as a movement and a region of the
+face stands beside them ("the lip corners are depressed") [ours].
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ MEASURES = words_of("s sec secs second seconds ms frame frames degrees")
 
 _QUOTED = re.compile(r'"[^"\n]{0,500}"|“[^”\n]{0,500}”')
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*\s*%?")
-_ENDS = frozenset(".!?…。！？\n;；")
+_ENDS = frozenset(".!?…。！？\n")
 _JOINING = words_of("while then as when whereas but with before after because which that whose until although though")
 _AU = re.compile(
     r"\b(?:AUs?|action units?|FACS(?: codes?)?)[\s:#-]*"
-    r"[LR]?\d{1,2}[A-E]?(?:\s*(?:\+|,|/|&|and)\s*(?:AU\s*)?[LR]?\d{1,2}[A-E]?)*(?!\d|\.\d)",
+    r"[LR]?\d{1,2}[A-E]?(?:\s*(?:\+|,|/|&|and)\s*(?:AU\s*)?[LR]?\d{1,2}[A-E]?)*"
+    r"(?!\d|\.\d|\s*(?:%|(?:s|ms|sec|seconds?|frames?|times)\b))",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"([LR])?(\d{1,2})([A-E])?(?![^\W\d_])", re.IGNORECASE)
@@ -54,7 +55,7 @@ class Clause:
     text: str
     tags: tuple[Tag, ...]
     closed_by: str
-    """The mark or joining word that ended it; nothing at the end of the text."""
+    """The mark or joining word that ended it; the end of the text counts as a new line."""
 
     def of_kind(self, *kinds: str) -> list[Tag]:
         """The tags of these kinds, in order."""
@@ -63,7 +64,7 @@ class Clause:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaggedSentence:
-    """The clauses between two ends: . ! ? ; or a new line."""
+    """The clauses between two ends: . ! ? or a new line."""
 
     text: str
     clauses: tuple[Clause, ...]
@@ -79,7 +80,8 @@ def tagged_sentences(text: str) -> tuple[TaggedSentence, ...]:
     text = text[:MAX_CHARACTERS]
     codes = list(_codes(text))
     plain = text
-    for pattern in (_AU, _QUOTED, _NUMBER):
+    is_record = text.lstrip().startswith(("{", "["))  # JSON, whose quoted words are the description itself
+    for pattern in (_AU, _NUMBER) if is_record else (_AU, _QUOTED, _NUMBER):
         plain = pattern.sub(lambda match: " " * len(match[0]), plain)
     found = []
     for parts in _sentences(_without_emotions(tokens_of(plain), plain, lexicon), codes):
@@ -107,16 +109,24 @@ def _codes(text: str) -> Iterator[Tag]:
 
 
 def _without_emotions(tokens: Sequence[Token], text: str, lexicon: AffectLexicon) -> list[Token]:
+    """The tokens without words of emotion; a movement that is told of a region stays: "lip corners depressed"."""
     spans = emotion_spans(text)
     if not spans:
         return list(tokens)
-    names_region = any(entry.kind == "region" for token in tokens for _, entry in lexicon.forms.get(token.text, ()))
     return [
         token
-        for token in tokens
+        for place, token in enumerate(tokens)
         if not any(start < token.end and token.start < end for start, end, _ in spans)
-        or (names_region and any(entry.kind == "action" for _, entry in lexicon.forms.get(token.text, ())))
+        or (
+            _begins(token, "action", lexicon)
+            and any(_begins(near, "region", lexicon) for near in tokens[max(0, place - 4) : place + 2])
+        )
     ]
+
+
+def _begins(token: Token, kind: str, lexicon: AffectLexicon) -> bool:
+    """Whether a form of that kind begins with the token."""
+    return any(entry.kind == kind for _, entry in lexicon.forms.get(token.text, ()))
 
 
 _Part = tuple[list[Token], list[Tag], str]
@@ -127,17 +137,16 @@ def _sentences(tokens: Sequence[Token], codes: Sequence[Tag]) -> Iterator[list[_
     parts: list[_Part] = []
     words: list[Token] = []
     waiting = list(codes)
-    for token in [*tokens, None]:
-        ends = token is None or token.is_mark or token.text in _JOINING
-        if not ends:
-            words.append(token)  # type: ignore[arg-type]
+    for token in [*tokens, Token(text="\n", start=MAX_CHARACTERS, end=MAX_CHARACTERS)]:
+        if not (token.is_mark or token.text in _JOINING):
+            words.append(token)
             continue
-        inside = [tag for tag in waiting if token is None or tag.start < token.start]
+        inside = [tag for tag in waiting if tag.start < token.start]
         waiting = waiting[len(inside) :]
         if words or inside:
-            parts.append((words, inside, token.text if token is not None else ""))
+            parts.append((words, inside, token.text))
             words = []
-        if parts and (token is None or token.text[0] in _ENDS):
+        if parts and token.text[0] in _ENDS:
             yield parts
             parts = []
 

@@ -12,21 +12,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import torch
 
 from emotrace.evidence.observation import EvidenceSheet
 from emotrace.evidence.sheets import Witness
 from emotrace.grace.affect_text import AffectText
-from emotrace.grace.cate import narrate, refine
+from emotrace.grace.cate import narrate
 from emotrace.grace.checkpoints import GraceCard, load_grace, read_card
-from emotrace.grace.config import DISCLAIMER, GraceConfig
+from emotrace.grace.config import DISCLAIMER
 from emotrace.grace.crops import FacePath, face_crops
 from emotrace.grace.express import express
 from emotrace.grace.expression import RATE_HZ, Expression
 from emotrace.grace.model import Grace
 from emotrace.grace.observed import FaceReading
+from emotrace.grace.texts import words_of
 from emotrace.grace.windows import windows
 from emotrace.labels.schemes import scheme, schemes
 from emotrace.media.clip import Clip
@@ -55,7 +56,7 @@ class GraceSystem:
     """Those whose version can change a number, beside the base install's."""
 
     @classmethod
-    def load(cls, weights: str | Path, *, class_words: bool = False) -> Self:
+    def load(cls, weights: str | Path, *, class_words: bool = False) -> GraceSystem:
         """The model of a checkpoint.
 
         Args:
@@ -183,11 +184,7 @@ class GraceSystem:
 
     def _words_of(self, sheet: EvidenceSheet) -> AffectText:
         """The sheet's words, made as those that the weights were trained with."""
-        config: GraceConfig = self.model.config
-        return refine(
-            narrate(sheet),
-            self.model.text.tokenizer,
-            units="phrase" if config.text == "none" else config.text_units,
-            fine=config.text != "coarse",
-            background_mass=config.background_mass,
-        )
+        config = self.model.config
+        if config.text == "none":  # then it learned from the class bank's phrases, each read alone
+            config = config.model_copy(update={"text_units": "phrase"})
+        return words_of(narrate(sheet), self.model.text.tokenizer, config)

@@ -13,7 +13,7 @@ import numpy as np
 from emotrace.grace.config import GraceConfig
 from emotrace.grace.fold_results import TextRows
 from emotrace.grace.protocol import Fold
-from emotrace.grace.text_probe import TextProbe, text_probe
+from emotrace.grace.text_probe import ProbeScores, text_probe
 from emotrace.grace.texts import Descriptions, words_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def text_rows(
     )
 
 
-def _probe(fold: Fold, texts: dict[str, str], seed: int) -> TextProbe:
+def _probe(fold: Fold, texts: dict[str, str], seed: int) -> ProbeScores:
     train, test = fold.train_items, fold.test_items
     return text_probe(
         [texts.get(item.key, "") for item in train],
@@ -65,6 +65,5 @@ def _probe(fold: Fold, texts: dict[str, str], seed: int) -> TextProbe:
     )
 
 
-def _mean(points: Sequence[float]) -> float:
-    """The mean of per cents, as a share."""
-    return float(np.mean(points)) / 100.0
+def _mean(shares: Sequence[float]) -> float:
+    return float(np.mean(shares))

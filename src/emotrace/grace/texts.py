@@ -8,7 +8,6 @@ Ids are those of the corpus's lists. A clip with an empty text was looked at, an
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from emotrace.datasets.tables import read_lines, read_rows
 from emotrace.errors import DuplicateName, MissingClip, UnreadableTable, first_five
 from emotrace.evidence.store import TraceStore
+from emotrace.files import sha256_of
 from emotrace.grace.affect_text import AffectText
 from emotrace.grace.affect_trace import SCHEMA, AffectTrace, clip_id_of
 from emotrace.grace.cate import EmotionWords, Narrative, refine
@@ -37,12 +37,8 @@ class Descriptions:
     narratives: Mapping[str, Narrative]
     """By clip id."""
     source: str
-
-    @property
-    def sha256(self) -> str:
-        """Of all sentences with their clips."""
-        lines = (f"{name}\t{self.narratives[name]!r}\n" for name in sorted(self.narratives))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+    sha256: str | None = None
+    """Of the file; None where the observers of this release said it."""
 
     def affect_texts(self, tokenizer: Tokenizer, config: GraceConfig) -> dict[str, AffectText]:
         """The words that GRACE aligns, by clip id; none where the configuration reads the class bank alone."""
@@ -101,7 +97,7 @@ def read_descriptions(path: Path, *, corpus: str, names: Collection[str]) -> Des
             where=path,
             hint=f"Its ids must be those of the lists, such as {next(iter(names), '00012')}",
         )
-    return Descriptions(narratives=found, source=path.name)
+    return Descriptions(narratives=found, source=path.name, sha256=sha256_of(path))
 
 
 def _is_cache(path: Path) -> bool:

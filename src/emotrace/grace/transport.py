@@ -3,14 +3,16 @@
     Π = argmin  ⟨Π, M⟩ + ε·KL(Π | a⊗b) + τ_v·KL(Π1 | a) + τ_w·KL(Πᵀ1 | b)          ρ = τ/(τ+ε)
 
 Token-level alignment by entropy-regularised optimal transport is the paper's [paper]; this form of it, its defaults and
-its marginals are ours [ours]. `row_strictness` ρ_v and `column_strictness` ρ_w say how binding the marginals are: 1 and 1
-is balanced transport; 0.9 and 1 lets patches stay unused; 0 and 1 is exactly a softmax over the patches for every word.
+its marginals are ours [ours]. `row_strictness` ρ_v and `column_strictness` ρ_w say how binding the marginals are: 1 and
+1 is balanced transport; 0.9 and 1 lets patches stay unused; 0 and 1 is exactly a softmax over the patches per word.
 
-    transport_problem.py     what is solved: arguments, shift, error, dual value
+    transport_arguments.py   what a caller may ask, and the errors otherwise
+    transport_problem.py     what is solved: marginals, shift, error, dual value
     transport_iterations.py  the loop of the log-domain paths: warm-up, freezing, stopping
     transport_eager.py       the iteration as written; the reference in torch
-    transport_chunked.py     clip by clip, in blocks of rows that stay in the cache
-    transport_scaling.py     clip by clip, matrix-vector products instead of exponentials
+    transport_clipwise.py    one clip after the other, without its masked rows and columns
+    transport_chunked.py     a clip in the log domain, in blocks of rows that stay in the cache
+    transport_scaling.py     a clip by matrix-vector products instead of exponentials
     transport_compiled.py    one step fused by torch.compile
     transport_gradients.py   envelope and implicit gradients
     transport_reference.py   the same in numpy float64: oracle of the tests, inference without torch
@@ -28,12 +30,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from emotrace.errors import UsageError
+from emotrace.grace.transport_arguments import check_choice, check_problem
 from emotrace.grace.transport_chunked import solve_chunked
 from emotrace.grace.transport_compiled import solve_compiled
 from emotrace.grace.transport_eager import solve_eager
+from emotrace.grace.transport_gradients import with_envelope, with_implicit
+from emotrace.grace.transport_problem import Problem, Solution, dual_value
 from emotrace.grace.transport_scaling import solve_scaling
-from emotrace.grace.transport_gradients import EnvelopeValue, ImplicitPlan
-from emotrace.grace.transport_problem import Problem, Solution, check_problem, dual_value
 
 Gradient = Literal["envelope", "implicit", "unrolled"]
 Path = Literal["auto", "eager", "scaling", "chunked", "compiled"]
@@ -85,7 +88,7 @@ def transport(
 ) -> TransportPlan:
     """Aligns rows with columns: who takes how much from whom, at the least cost, blurred by epsilon.
 
-    Runs in float32 whatever the autocast around it, as bfloat16 moves percents of the mass (float64 costs stay float64).
+    Runs in float32 whatever the autocast around it, as bfloat16 moves percents of the mass; float64 stays float64.
     A clip stops by itself, so its result does not depend on the rest of the batch.
 
     >>> import torch
@@ -108,8 +111,8 @@ def transport(
         tolerance: Marginal error (L1) at which a clip is done.
         max_iterations: At the final epsilon. Not to converge is a field of the result and no exception.
         check_every: Iterations between two looks at the error.
-        gradient: `envelope` gives `value` a gradient and stores only the plan; `implicit` gives one to the plan too, exact
-            where it converged; `unrolled` differentiates the iterations and stores them all.
+        gradient: `envelope` gives `value` a gradient and stores only the plan; `implicit` gives one to the plan too,
+            exact where it converged; `unrolled` differentiates the iterations and stores them all.
         path: How it is computed, not what. `auto` takes `scaling` on a CPU, or `chunked` where a side is free and one
             iteration does; `compiled` on a GPU with Triton; `eager` elsewhere and for `unrolled`.
 
@@ -120,7 +123,11 @@ def transport(
     Raises:
         UsageError: Shapes that do not fit, options out of range, or marginals that are negative or do not sum to 1.
     """
-    _check_choices(gradient, path)
+    check_choice("gradient", gradient, get_args(Gradient))
+    check_choice("path", path, get_args(Path))
+    if gradient == "unrolled" and path not in ("auto", "eager"):
+        hint = "Only `eager` can be differentiated through its iterations"
+        raise UsageError(f"got {path!r} with gradient 'unrolled'", where="path", hint=hint)
     with (
         torch.autocast(cost.device.type, enabled=False),
         torch.set_grad_enabled(torch.is_grad_enabled() and gradient == "unrolled"),
@@ -144,9 +151,9 @@ def transport(
         with torch.autocast(cost.device.type, enabled=False):
             exact = cost.to(plan.dtype)
             if gradient == "envelope":
-                value = EnvelopeValue.apply(exact, value, plan)
+                value = with_envelope(exact, value, plan)
             else:
-                value, plan = ImplicitPlan.apply(exact, value, plan, problem.epsilon, row_strictness, column_strictness)
+                value, plan = with_implicit(exact, value, plan, problem.epsilon, row_strictness, column_strictness)
                 moved = (plan * torch.where(plan > 0, exact, 0.0)).sum(dim=(1, 2))
     return TransportPlan(
         plan=plan,
@@ -169,8 +176,8 @@ def standardised(
     """The cost in its own standard deviations, so that one epsilon fits every clip [ours].
 
     Returns:
-        cost/s in float32 (float64 stays), and s: the standard deviation over the pairs whose marginals are both positive,
-        at least 1e-4, detached.
+        cost/s in float32 (float64 stays), and s: the standard deviation over the pairs whose marginals are both
+        positive, at least 1e-4, detached.
     """
     with torch.autocast(cost.device.type, enabled=False):
         cost = cost.to(torch.float64 if cost.dtype == torch.float64 else torch.float32)
@@ -197,12 +204,3 @@ def _solver(problem: Problem, gradient: Gradient, path: Path) -> Callable[[Probl
             f"got 'scaling' for a cost on {device}", where="path", hint="It runs on a CPU; choose `compiled`"
         )
     return SOLVERS[path]
-
-
-def _check_choices(gradient: str, path: str) -> None:
-    for name, choice, choices in (("gradient", gradient, get_args(Gradient)), ("path", path, get_args(Path))):
-        if choice not in choices:
-            raise UsageError(f"got {choice!r}", where=name, hint=f"Choose one of {', '.join(choices)}")
-    if gradient == "unrolled" and path not in ("auto", "eager"):
-        hint = "Only `eager` can be differentiated through its iterations"
-        raise UsageError(f"got {path!r} with gradient 'unrolled'", where="path", hint=hint)

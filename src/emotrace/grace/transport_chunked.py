@@ -73,16 +73,14 @@ def block_step(problem: Problem, level: Tensor) -> Step:
             sums.mul_(torch.exp(highest - higher)).addmv_(terms.t(), weight.sub_(higher).exp_())
             highest = higher
         f = -damping * log_rows
-        if float(sums.min()) > VANISHED:
-            log_columns = sums.log_().add_(highest).sub_(bias)
-        else:
-            log_columns = _column_sums(f, scale)
+        reliable = float(sums.min()) > VANISHED
+        log_columns = sums.log_().add_(highest).sub_(bias) if reliable else column_sums(f, scale)
         c = shift(f[None], g, log_a[None], log_b[None], tau_v, tau_w, problem.soft)
         log_columns = log_columns[None] + c / scale
         return log_rows[None], f[None] + c, -strictness_at(epsilon, tau_w) * epsilon * log_columns
 
-    def _column_sums(f: Tensor, scale: float) -> Tensor:
-        """log Σ_i a_i·exp((f_i − M_ij)/ε) with exponentials of its own."""
+    def column_sums(f: Tensor, scale: float) -> Tensor:
+        """The sums of the column update with exponentials of their own."""
         total = torch.full_like(log_b, -torch.inf)
         for block in blocks:
             terms = scratch[: block.stop - block.start]

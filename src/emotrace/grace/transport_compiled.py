@@ -1,4 +1,4 @@
-"""The log-domain step as one fused kernel by `torch.compile`: the default on a GPU, where launches and passes cost most.
+"""The log-domain step as a fused kernel by `torch.compile`: the default on a GPU, where launches and passes cost most.
 
 Rows are padded to multiples of 64 and columns to multiples of 16, so that clips of many lengths share few compiled
 kernels. The host looks at the convergence once per `check_every` steps. Needs the compiler that torch's inductor needs:

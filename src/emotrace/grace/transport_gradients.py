@@ -24,7 +24,23 @@ RANK_TOLERANCE = {torch.float32: 1e-6, torch.float64: 1e-13}
 """Singular values below this share of the largest are rounding."""
 
 
-class EnvelopeValue(torch.autograd.Function):
+def with_envelope(cost: Tensor, value: Tensor, plan: Tensor) -> Tensor:
+    """`value`, differentiable in `cost`."""
+    found: Tensor = _EnvelopeValue.apply(cost, value, plan)  # type: ignore[no-untyped-call]
+    return found
+
+
+def with_implicit(
+    cost: Tensor, value: Tensor, plan: Tensor, epsilon: Tensor, row_strictness: float, column_strictness: float
+) -> tuple[Tensor, Tensor]:
+    """`value` and `plan`, differentiable in `cost`."""
+    found: tuple[Tensor, Tensor] = _ImplicitPlan.apply(  # type: ignore[no-untyped-call]
+        cost, value, plan, epsilon, row_strictness, column_strictness
+    )
+    return found
+
+
+class _EnvelopeValue(torch.autograd.Function):
     """`(cost, value, plan) -> value`, whose gradient in the cost is the plan."""
 
     @staticmethod
@@ -34,14 +50,14 @@ class EnvelopeValue(torch.autograd.Function):
         return value.clone()
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         """Danskin's theorem."""
         (plan,) = ctx.saved_tensors
         return plan * upstream[:, None, None], None, None
 
 
-class ImplicitPlan(torch.autograd.Function):
+class _ImplicitPlan(torch.autograd.Function):
     """`(cost, value, plan, ε, ρ_v, ρ_w) -> (value, plan)` with the exact gradients of both at the optimum."""
 
     @staticmethod
@@ -61,7 +77,7 @@ class ImplicitPlan(torch.autograd.Function):
         return value.clone(), plan
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, of_value: Tensor, of_plan: Tensor) -> tuple[Tensor, None, None, None, None, None]:
         """Envelope part and implicit part."""
         plan, epsilon = ctx.saved_tensors
@@ -97,7 +113,8 @@ def implicit_gradient(
     inverse = torch.linalg.pinv(matrix.double().nan_to_num(), rtol=RANK_TOLERANCE[plan.dtype], hermitian=True)
     y = scale * (inverse @ right.double()[:, :, None]).squeeze(2).to(plan.dtype)
     x = inverse_v * (p - (plan @ y[:, :, None]).squeeze(2))
-    return ((x[:, :, None] + y[:, None, :]) * plan - weighted) / epsilon[:, None, None]
+    gradient: Tensor = ((x[:, :, None] + y[:, None, :]) * plan - weighted) / epsilon[:, None, None]
+    return gradient
 
 
 def _inverse(total: Tensor, strictness: float) -> Tensor:

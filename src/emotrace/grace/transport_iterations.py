@@ -32,15 +32,15 @@ def sinkhorn(
 ) -> tuple[Float[Tensor, "batch row"], Float[Tensor, "batch column"], Int[Tensor, " batch"], Float[Tensor, " batch"]]:
     """Potentials f and g, iterations and marginal error of every clip.
 
-    A clip whose error is within the tolerance at a check is frozen: its result does not depend on the rest of the batch.
-    The error costs no pass of its own, as a step's first half sums the rows of the plan of the step before.
+    A clip whose error is within the tolerance at a check is frozen: its result does not depend on the rest of the
+    batch. The error costs no pass of its own, as a step's first half sums the rows of the plan of the step before.
 
     Args:
         step: One iteration of the path.
         problem: What it solves.
         warm: g and iterations of a `warm_up` by another step; by default this one warms up.
     """
-    g, iterations = warm_up(step, problem) if warm is None else warm
+    g, iterations = warm_up(lambda: step, problem) if warm is None else warm
     f = torch.zeros_like(problem.a)
     epsilon = problem.epsilon[:, None]
     active = problem.alive
@@ -66,13 +66,16 @@ def sinkhorn(
     return f, g, iterations, error
 
 
-def warm_up(step: Step, problem: Problem) -> tuple[Float[Tensor, "batch column"], Int[Tensor, " batch"]]:
-    """g to start from, and the iterations that it took: zeros unless a clip's epsilon is small."""
+def warm_up(
+    make_step: Callable[[], Step], problem: Problem
+) -> tuple[Float[Tensor, "batch column"], Int[Tensor, " batch"]]:
+    """Where to start g, and the iterations that it took: zeros unless a clip's epsilon is small."""
     g = torch.zeros_like(problem.b)
     iterations = torch.zeros_like(problem.alive, dtype=torch.int64)
     count = [warm_levels(value) for value in problem.epsilon.tolist()]
     if problem.direct or not any(count):
         return g, iterations
+    step = make_step()
     levels = torch.where(problem.alive, torch.tensor(count, device=g.device), 0)
     for level in range(max(count)):
         keep = level < levels

@@ -44,8 +44,9 @@ def transport_reference(
 ) -> ReferencePlan:
     """Solves one clip; the defaults are those of evaluation.
 
-    >>> plan = transport_reference(np.array([[0.0, 1.0], [1.0, 0.0]]), np.full(2, 0.5), np.full(2, 0.5), epsilon=0.5).plan
-    >>> plan.round(3).tolist()
+    >>> half = np.full(2, 0.5)
+    >>> found = transport_reference(np.array([[0.0, 1.0], [1.0, 0.0]]), half, half, epsilon=0.5)
+    >>> found.plan.round(3).tolist()
     [[0.44, 0.06], [0.06, 0.44]]
 
     Args:
@@ -141,7 +142,9 @@ class _Clip:
 
     def plan(self) -> np.ndarray:
         """Π of the potentials."""
-        return np.outer(self.a, self.b) * np.exp((self.f[:, None] + self.g - self.cost) / self.epsilon)
+        density: np.ndarray = np.exp((self.f[:, None] + self.g - self.cost) / self.epsilon)
+        plan: np.ndarray = self.a[:, None] * self.b * density
+        return plan
 
     def error(self) -> float:
         """L1 distance of the row sums from a·exp(−f/τ_v)."""
@@ -172,7 +175,8 @@ def _damping(tau: float, epsilon: float) -> float:
 def _log_sum(exponents: np.ndarray, axis: int) -> np.ndarray:
     """Logarithm of the sum of exponentials along an axis."""
     top = exponents.max(axis=axis, keepdims=True)
-    return np.squeeze(np.log(np.exp(exponents - top).sum(axis=axis, keepdims=True)) + top, axis=axis)
+    total: np.ndarray = np.log(np.exp(exponents - top).sum(axis=axis, keepdims=True)) + top
+    return np.squeeze(total, axis=axis)
 
 
 def _phi(potential: np.ndarray, marginal: np.ndarray, tau: float) -> float:

@@ -1,8 +1,9 @@
 """Sinkhorn by matrix-vector products on a CPU: the exponentials are taken once, K_ij = exp((f⁰_i + g⁰_j − M_ij)/ε).
 
-The potentials are f = f⁰ + ε·log u and g = g⁰ + ε·log v, and an iteration costs two products with K. Where u or v leaves
-e^±30 it is absorbed into f⁰ and g⁰ and K is taken anew (stabilised scaling, arXiv 1610.06519 [field]), so the result is
-that of the log domain to rounding. A clip that meets a number that is not finite all the same is solved in the log domain.
+The potentials are f = f⁰ + ε·log u and g = g⁰ + ε·log v, and an iteration costs two products with K. Where u or v
+leaves e^±30 it is absorbed into f⁰ and g⁰ and K is taken anew (stabilised scaling, arXiv 1610.06519 [field]), so the
+result is that of the log domain to rounding. A clip that meets a number that is not finite all the same is solved in
+the log domain.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 from emotrace.grace.transport_chunked import block_step, clip_solution
 from emotrace.grace.transport_chunked import solve_clip as solve_in_log_domain
 from emotrace.grace.transport_clipwise import solve_clipwise
-from emotrace.grace.transport_iterations import Step, sinkhorn, warm_up
+from emotrace.grace.transport_iterations import sinkhorn, warm_up
 from emotrace.grace.transport_problem import Problem, Solution, shift, strictness_at
 
 ABSORB_AT = 30.0
@@ -31,7 +32,7 @@ def solve_scaling(problem: Problem) -> Solution:
 def solve_clip(problem: Problem, plan: Tensor) -> Solution:
     """One clip without masked rows and columns; the plan is written to `plan` [1 N L]."""
     level = problem.level(problem.cost)
-    g, warm = warm_up(block_step(problem, level), problem)
+    g, warm = warm_up(lambda: block_step(problem, level), problem)
     kernel = Kernel(problem, level, plan[0], g[0])
     f, g, iterations, error = _balanced(problem, kernel, warm) if problem.balanced else _soft(problem, kernel, g, warm)
     if not math.isfinite(float(error)):
@@ -65,7 +66,7 @@ class Kernel:
 
 
 def _balanced(problem: Problem, kernel: Kernel, warm: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """u = a/Kv, v = b/Kᵀu, with a and b inside u and v.
+    """Both marginals hard: u = a/Kv, v = b/Kᵀu, with a and b inside u and v.
 
     In numpy: a call costs half of torch's, which is what an iteration over 784 patches is made of, and its products
     are no slower.
@@ -96,7 +97,7 @@ def _balanced(problem: Problem, kernel: Kernel, warm: Tensor) -> tuple[Tensor, T
 
 
 def _soft(problem: Problem, kernel: Kernel, g: Tensor, warm: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Soft marginals need powers and the shift, so the potentials are kept and only the two sums are products with K."""
+    """Soft marginals need powers and the shift: the potentials are kept, and only the two sums are products with K."""
     log_a, log_b = problem.a.log(), problem.b.log()
     tau_v, tau_w = problem.taus()
     k = kernel.values.numpy()

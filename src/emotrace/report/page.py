@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from emotrace.evidence.observation import LETTERS
 from emotrace.files import write_atomically
+from emotrace.grace.config import DISCLAIMER
 from emotrace.report import words
+from emotrace.report.heat import panels, strongest
 from emotrace.report.playback import Playback, prepare
+from emotrace.report.stills import key, stills
 from emotrace.report.timeline import lay_out, segment_key
 from emotrace.results import ABSTAIN_REASONS, Analysis
 
@@ -59,7 +63,7 @@ def render(
         keep_sound=keep_sound,
         folder=None if folder is None else Path(folder),
     )
-    return _page(analysis, playback)
+    return _page(analysis, playback, None if media is None else Path(media))
 
 
 def write(
@@ -89,8 +93,13 @@ def write(
     return write_atomically(path, page)
 
 
-def _page(analysis: Analysis, playback: Playback) -> str:
-    style, script = _asset("report.css"), _asset("report.js")
+def _page(analysis: Analysis, playback: Playback, media: Path | None) -> str:
+    maps = panels(analysis)
+    names = ("report", "heat") if maps else ("report",)
+    style = "".join(_asset(f"{name}.css") for name in names)
+    scripts = [_asset(f"{name}.js") for name in reversed(names)]  # the maps listen before the first moment is told
+    moments = [moment for panel in maps.values() for moment in panel.moments]
+    pictures = stills(media, moments, playback.cover) if media is not None and playback.has_picture else {}
     return (
         _environment()
         .get_template("report.html")
@@ -98,9 +107,14 @@ def _page(analysis: Analysis, playback: Playback) -> str:
             analysis=analysis,
             playback=playback,
             timeline=lay_out(analysis),
-            policy=_policy(style, script, playback),
+            panels=maps,
+            heat_most=strongest(analysis),
+            stills=Markup(json.dumps(pictures)),
+            still_key=key,
+            disclaimer=DISCLAIMER,
+            policy=_policy(style, scripts, playback),
             style=Markup(style),
-            script=Markup(script),
+            scripts=[Markup(script) for script in scripts],
             raw=Markup(analysis.model_dump_json().translate(_JSON_ESCAPES)),
             abstain_reasons=ABSTAIN_REASONS,
             letters=LETTERS,
@@ -126,16 +140,17 @@ def _environment() -> Environment:
     return environment
 
 
-def _asset(name: Literal["report.css", "report.js"]) -> str:
+def _asset(name: str) -> str:
     text = resources.files("emotrace.report").joinpath("templates", name).read_text(encoding="utf-8")
     return text.replace("\r\n", "\n")
 
 
-def _policy(style: str, script: str, playback: Playback) -> str:
-    """Only this style and this script, and media from where it was put: nothing else is run or fetched."""
+def _policy(style: str, scripts: Sequence[str], playback: Playback) -> str:
+    """Only this style and these scripts, and media from where it was put: nothing else is run or fetched."""
     place = "'self' file:" if playback.linked else "data:"
+    own = " ".join(f"'{_digest(script)}'" for script in scripts)
     return (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src {own}; "
         f"img-src data: {place if playback.linked else ''}; media-src {place}; base-uri 'none'; form-action 'none'"
     )
 

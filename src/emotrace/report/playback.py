@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -46,6 +46,13 @@ class Playback:
     redacted: bool = False
     note: str | None = None
     """What the reader should know about it."""
+    cover: FaceCover | None = None
+    """What hides the faces, here and in every other picture of the page; None where they are shown."""
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether pictures of the file may stand in the page."""
+        return self.kind in ("video", "photo")
 
 
 def prepare(
@@ -91,18 +98,18 @@ def _redacted(analysis: Analysis, media: Path, limit_bytes: int, keep_sound: boo
     if kind != "audio":
         cover = FaceCover.of(analysis.persons, media)
         if cover and kind == "photo":
-            return _embedded(kind, "image/jpeg", photo_copy(media, cover), limit_bytes, _BLURRED, redacted=True)
+            return _embedded(kind, "image/jpeg", photo_copy(media, cover), limit_bytes, _BLURRED, cover=cover)
         if cover:
             copy = transcode(
                 media, limit_bytes=limit_bytes, picture=True, sound=has_sound and keep_sound, retouch=cover.hide
             )
             note = _BLURRED if keep_sound or not has_sound else _BLURRED + _SILENT
-            return _embedded(kind, "video/mp4", copy, limit_bytes, note, redacted=True)
+            return _embedded(kind, "video/mp4", copy, limit_bytes, note, cover=cover)
         note = _NO_FACE
     if not (has_sound and keep_sound):
         return Playback(kind="none", redacted=True, note=note + _SILENT if has_sound else note)
     copy = transcode(media, limit_bytes=limit_bytes, picture=False, sound=True)
-    return _embedded("audio", "audio/mp4", copy, limit_bytes, note, redacted=True)
+    return replace(_embedded("audio", "audio/mp4", copy, limit_bytes, note), redacted=True)
 
 
 _LINKED = "The media is linked, not embedded: keep it where it is, seen from this page."
@@ -114,13 +121,14 @@ _SILENT = " The sound is left out too."
 
 
 def _embedded(
-    kind: Kind, mime: str, content: bytes | None, limit_bytes: int, note: str, *, redacted: bool = False
+    kind: Kind, mime: str, content: bytes | None, limit_bytes: int, note: str, *, cover: FaceCover | None = None
 ) -> Playback:
+    redacted = cover is not None
     if content is None or len(content) > limit_bytes:
         limit = f"{limit_bytes / 1_000_000:g} MB"
         reason = f"The copy to be shown here would be larger than the limit of {limit}, so nothing is shown."
         return Playback(kind="none", redacted=redacted, note=reason)
-    return Playback(kind=kind, source=_data_uri(mime, content), redacted=redacted, note=note)
+    return Playback(kind=kind, source=_data_uri(mime, content), redacted=redacted, note=note, cover=cover)
 
 
 def _form(analysis: Analysis, media: Path) -> tuple[Kind, str | None]:

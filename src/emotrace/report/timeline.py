@@ -103,7 +103,7 @@ def segment_key(person: int, segment: int | None) -> str:
 def _track(person: Person, number: int, duration: float, top: float) -> Track:
     blocks = []
     for index, segment in enumerate(person.segments):
-        x, width = _across(segment.span, duration)
+        x, width = across(segment.span, duration)
         abstained = segment.verdict.abstain is not None
         blocks.append(
             Block(
@@ -135,7 +135,7 @@ def _lane(person: Person, number: int, modality: Modality, duration: float, top:
     rows = _rows(observation.span for _, observation in seen)
     bars = []
     for (key, observation), row in zip(seen, rows, strict=True):
-        x, width = _across(observation.span, duration)
+        x, width = across(observation.span, duration)
         height = 4.0 + (ROW_PIXELS - 6.0) * observation.strength
         bars.append(
             Bar(
@@ -176,7 +176,8 @@ def _rows(spans: Iterable[Span]) -> list[int]:
     return rows
 
 
-def _across(span: Span, duration: float) -> tuple[float, float]:
+def across(span: Span, duration: float) -> tuple[float, float]:
+    """Where a span begins and how wide it is, in per cent of the clip; never thinner than a line."""
     if duration <= 0.0:
         return 0.0, 100.0
     start = min(100.0 * span.start_seconds / duration, 100.0 - _THINNEST_BAR_PERCENT)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from emotrace.errors import CheckpointMismatch, ChecksumMismatch, ModelNotFound, UnreadableCheckpoint, first_five
 from emotrace.files import sha256_of
 from emotrace.training.mismatch import demand_same
+from emotrace.training.splits import DataSplit
 from emotrace.training.whole_folder import replacing, standing
 
 WEIGHTS, CONFIG, STATE = "weights.safetensors", "config.json", "state"
@@ -43,8 +44,7 @@ class CheckpointConfig(BaseModel):
     """The training settings."""
     settings_sha256: str
     data_split: str
-    """First digits of the SHA-256 of the lists of clips, and their lengths."""
-    data_split_sha256: str
+    """SHA-256 of the lists of clips, and their lengths."""
     fold: str
     seed: int
     epoch: int
@@ -152,7 +152,11 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def load_checkpoint(
-    folder: Path | str, *, labels: Sequence[str] | None = None, config: Mapping[str, Any] | None = None
+    folder: Path | str,
+    *,
+    labels: Sequence[str] | None = None,
+    config: Mapping[str, Any] | None = None,
+    data_split: DataSplit | None = None,
 ) -> Checkpoint:
     """Reads a checkpoint's weights and configuration.
 
@@ -160,22 +164,22 @@ def load_checkpoint(
         folder: The checkpoint's folder.
         labels: What the labels must be, in this order, if given.
         config: What the learner's configuration must be, if given.
+        data_split: The clips that it must have been trained and tested with, if given.
 
     Raises:
         ModelNotFound: There is no such folder.
         UnreadableCheckpoint: A part of it is missing, damaged or of another format.
         ChecksumMismatch: The weights are not the ones that were written.
-        CheckpointMismatch: Its labels or configuration are others; the message names both.
+        CheckpointMismatch: Its labels, configuration or clips are others; the message names both.
     """
     folder = Path(folder)
     place = standing(folder)
     if not place.is_dir():
         raise ModelNotFound("there is no such checkpoint", where=folder, hint="Name the folder, such as runs/f1/last")
     known = _read_config(place)
-    if labels is not None:
-        demand_same({"labels": tuple(labels)}, {"labels": known.labels}, where=folder)
-    if config is not None:
-        demand_same({"config": config}, {"config": known.learner}, where=folder)
+    wanted = {"labels": labels and tuple(labels), "learner": config, "data_split": data_split and str(data_split)}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    demand_same(given, {name: getattr(known, name) for name in given}, where=folder)
     path = place / WEIGHTS
     try:
         if (found := sha256_of(path)) != known.weights_sha256:

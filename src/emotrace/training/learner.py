@@ -49,6 +49,7 @@ class Learner(Protocol):
         """What `loss` and `predict` take: tensors on the CPU, in a nest of dataclasses, dicts or tuples.
 
         Randomness comes from (epoch, item.key) alone, never from the global generators, and training=False has none.
+        Called from several threads at once where the settings ask for several workers, and while the module learns.
         """
         ...
 

@@ -18,10 +18,10 @@ from emotrace.training.history import SCORES, Fit, out_of_patience
 from emotrace.training.learner import Item, Learner
 from emotrace.training.loading import prefetched
 from emotrace.training.log import CurveLog
+from emotrace.training.position import Position
 from emotrace.training.predict import answers_of
 from emotrace.training.predictions import Predictions
 from emotrace.training.processes import new_accelerator
-from emotrace.training.progress import Progress
 from emotrace.training.run_folder import RunFolder
 from emotrace.training.sampler import Piece, Sampler
 from emotrace.training.seeds import global_generators_kept
@@ -37,7 +37,7 @@ def fit(
     test: Sequence[Item],
     validation: Sequence[Item] = (),
     settings: TrainingSettings,
-    out: Path,
+    out: Path | str,
     fold: str = "1",
     watch: Watch | None = None,
     resume: bool = True,
@@ -70,12 +70,12 @@ def fit(
     """
     split = _split(train, validation, test, settings=settings, fold=fold)
     split.demand_labels(learner.labels)
-    folder = RunFolder(out, learner=learner, split=split, settings=settings, fold=fold)
+    folder = RunFolder(Path(out), learner=learner, split=split, settings=settings, fold=fold)
     accelerator = new_accelerator(settings.precision)
     with global_generators_kept(accelerator.device):
         run = _Run(learner, split, settings, folder, accelerator, fold=fold, watch=watch or Watch(), resume=resume)
         run.to_the_end()
-    return folder.result(run.progress.history)
+    return folder.result(run.position.history)
 
 
 def _split(
@@ -116,42 +116,42 @@ class _Run:
         elif accelerator.is_main_process:
             folder.clear()
         self._stepper = Stepper(learner, settings, accelerator, fold=fold, total_steps=self._total_steps)
-        self.progress = folder.load_progress(self._stepper) if going_on else Progress()
+        self.position = folder.load_position(self._stepper) if going_on else Position()
 
     def to_the_end(self) -> None:
         """All epochs that are still to come."""
         wanted = self._settings.tensorboard and self._accelerator.is_main_process
-        with CurveLog(self._folder.path / "log" if wanted else None, first_step=self.progress.step) as log:
+        with CurveLog(self._folder.path / "log" if wanted else None, first_step=self.position.step) as log:
             while not self._finished():
                 self._learn(log)
                 self._end_epoch(log)
         self._learner.module.eval()
 
     def _finished(self) -> bool:
-        history = self.progress.history
+        history = self.position.history
         return len(history) == self._settings.epochs or out_of_patience(history, self._settings.patience)
 
     def _learn(self, log: CurveLog) -> None:
         """The steps of the epoch that are still to come."""
-        progress, every = self.progress, self._settings.checkpoint_every_steps
-        batches = self._sampler.pieces(progress.epoch, processes=self._accelerator.num_processes)
+        position, every = self.position, self._settings.checkpoint_every_steps
+        batches = self._sampler.pieces(position.epoch, processes=self._accelerator.num_processes)
         self._learner.module.train()
-        with closing(self._prepared(batches[progress.batches :])) as prepared:
-            for pieces in batches[progress.batches :]:
+        with closing(self._prepared(batches[position.batches :])) as prepared:
+            for pieces in batches[position.batches :]:
                 with self._watch.stage("load"):
                     own = [next(prepared) for _ in range(len(pieces) // self._accelerator.num_processes)]
                 with self._watch.stage("learn"):
-                    result = self._stepper.step(own, pieces, step=progress.step, epoch=progress.epoch)
-                progress.add(result, clips=sum(len(piece.items) for piece in pieces if piece.share > 0))
-                log.step(result, step=progress.step)
+                    result = self._stepper.step(own, pieces, step=position.step, epoch=position.epoch)
+                position.add(result, clips=sum(len(piece.items) for piece in pieces if piece.share > 0))
+                log.step(result, step=position.step)
                 if self._accelerator.is_main_process:
-                    self._watch.progress("learn", progress.step, self._total_steps)
-                if every is not None and progress.step % every == 0 and progress.batches < len(batches):
+                    self._watch.progress("learn", position.step, self._total_steps)
+                if every is not None and position.step % every == 0 and position.batches < len(batches):
                     self._save()
 
     def _prepared(self, batches: Sequence[Sequence[Piece]]) -> Generator[tuple[Piece, Any]]:
         """This process's pieces, each with what the learner makes of it, prepared ahead."""
-        epoch, processes, this = self.progress.epoch, self._accelerator.num_processes, self._accelerator.process_index
+        epoch, processes, this = self.position.epoch, self._accelerator.num_processes, self._accelerator.process_index
 
         def prepare(piece: Piece) -> Any:
             return self._learner.batch(piece.items, epoch=epoch, training=True)
@@ -161,15 +161,15 @@ class _Run:
 
     def _end_epoch(self, log: CurveLog) -> None:
         """Tests, and keeps a record of the epoch."""
-        epoch = self.progress.epoch
+        epoch = self.position.epoch
         logged = self._learner.end_of_epoch(epoch)
         due = epoch % self._settings.evaluate_every == 0 or epoch == self._settings.epochs
         validation = self._answers(self._split.validation) if due else None
         test = self._answers(self._split.test) if due else None
-        record = self.progress.end_epoch(logged=logged, validation=_scores(validation), test=_scores(test))
+        record = self.position.end_epoch(logged=logged, validation=_scores(validation), test=_scores(test))
         log.epoch(record)
         if test is not None and self._accelerator.is_main_process:
-            self._folder.write_answers(test, self.progress.history)
+            self._folder.write_answers(test, self.position.history)
         self._save()
 
     def _answers(self, items: Sequence[Item]) -> Predictions | None:
@@ -183,14 +183,14 @@ class _Run:
                 batch_size=self._settings.micro_batch_size or self._settings.batch_size,
                 precision=self._settings.precision,
                 workers=self._settings.workers,
-                epoch=self.progress.epoch,
+                epoch=self.position.epoch,
                 watch=self._watch,
             )
 
     def _save(self) -> None:
         with self._watch.stage("save"):
             if self._accelerator.is_main_process:
-                self._folder.save(self.progress, self._stepper)
+                self._folder.save(self.position, self._stepper)
             self._accelerator.wait_for_everyone()
 
 

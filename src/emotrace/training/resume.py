@@ -1,8 +1,4 @@
-"""Where a run stands, as the files of a checkpoint's `state/`: tensors as safetensors, the rest as JSON, no pickle.
-
-States of random generators are not among them: every draw is seeded from its name (`seeds.py`), so the position alone
-says what comes next. That is also why a run may go on with another number of processes.
-"""
+"""Where a run stands, as the files of a checkpoint's `state/`: tensors as safetensors, the rest as JSON, no pickle."""
 
 from __future__ import annotations
 
@@ -18,16 +14,16 @@ from torch import Tensor, nn
 
 from emotrace.errors import CheckpointMismatch, ChecksumMismatch, UnreadableCheckpoint, first_five
 from emotrace.training.checkpoint import STATE
-from emotrace.training.progress import Progress
+from emotrace.training.position import Position
 from emotrace.training.whole_folder import standing
 
-OPTIMIZER, PROGRESS = "optimizer.safetensors", "progress.json"
+OPTIMIZER, POSITION = "optimizer.safetensors", "position.json"
 BETWEEN = "|"
 """Between a parameter's name and a key of its optimiser state, of which none contains it."""
 
 
 def state_files(
-    progress: Progress, *, optimizer: torch.optim.Optimizer, module: nn.Module, scaler: Mapping[str, float]
+    position: Position, *, optimizer: torch.optim.Optimizer, module: nn.Module, scaler: Mapping[str, float]
 ) -> dict[str, bytes]:
     """The files of a state, by name."""
     names = _names(optimizer, module)
@@ -37,13 +33,13 @@ def state_files(
         for key, value in values.items()
     }
     data = save(tensors)
-    complete = progress.model_copy(
+    complete = position.model_copy(
         update={"scaler": dict(scaler), "optimizer_sha256": sha256(data).hexdigest()},
     )
-    return {OPTIMIZER: data, PROGRESS: complete.model_dump_json(indent=1).encode()}
+    return {OPTIMIZER: data, POSITION: complete.model_dump_json(indent=1).encode()}
 
 
-def load_state(folder: Path, *, optimizer: torch.optim.Optimizer, module: nn.Module) -> Progress:
+def load_state(folder: Path, *, optimizer: torch.optim.Optimizer, module: nn.Module) -> Position:
     """Puts the optimiser where it was, and says how far the run is.
 
     Raises:
@@ -53,11 +49,11 @@ def load_state(folder: Path, *, optimizer: torch.optim.Optimizer, module: nn.Mod
     """
     place = standing(folder) / STATE
     try:
-        progress = Progress.model_validate_json((place / PROGRESS).read_bytes())
+        position = Position.model_validate_json((place / POSITION).read_bytes())
         data = (place / OPTIMIZER).read_bytes()
-        if (found := sha256(data).hexdigest()) != progress.optimizer_sha256:
+        if (found := sha256(data).hexdigest()) != position.optimizer_sha256:
             raise ChecksumMismatch(
-                f"has SHA-256 {found}, {PROGRESS} says {progress.optimizer_sha256}", where=place / OPTIMIZER
+                f"has SHA-256 {found}, {POSITION} says {position.optimizer_sha256}", where=place / OPTIMIZER
             )
         tensors = load(data)
     except (OSError, SafetensorError) as error:
@@ -65,7 +61,7 @@ def load_state(folder: Path, *, optimizer: torch.optim.Optimizer, module: nn.Mod
     except ValidationError as error:
         raise UnreadableCheckpoint(f"is no state to resume from ({error.errors()[0]['msg']})", where=place) from None
     _load_optimizer(optimizer, module, tensors, where=folder)
-    return progress
+    return position
 
 
 def _load_optimizer(

@@ -25,8 +25,8 @@ from emotrace.training.checkpoint import load_checkpoint, save_checkpoint
 from emotrace.training.history import EpochRecord, Fit, best_on_test, chosen, write_history
 from emotrace.training.learner import Learner
 from emotrace.training.mismatch import demand_plain, demand_same
+from emotrace.training.position import Position
 from emotrace.training.predictions import Predictions
-from emotrace.training.progress import Progress
 from emotrace.training.resume import load_state, state_files
 from emotrace.training.settings import TrainingSettings
 from emotrace.training.splits import DataSplit
@@ -62,7 +62,6 @@ class RunFolder:
             "labels": learner.labels,
             "learner": dict(learner.config),
             "data_split": str(split),
-            "data_split_sha256": split.sha256,
             "fold": fold,
         }
 
@@ -102,15 +101,15 @@ class RunFolder:
         demand_same({**self._identity, "settings": decisive}, {**theirs, "settings": settings}, where=self._last)
         checkpoint.load_into(self._learner.module)
 
-    def load_progress(self, stepper: Stepper) -> Progress:
+    def load_position(self, stepper: Stepper) -> Position:
         """Puts the optimiser where it was, and says how far the run is.
 
         Raises:
             ModelFileError: The state is damaged.
         """
-        progress = load_state(self._last, optimizer=stepper.optimizer, module=self._learner.module)
-        stepper.scaler.load_state_dict(progress.scaler)
-        return progress
+        position = load_state(self._last, optimizer=stepper.optimizer, module=self._learner.module)
+        stepper.scaler.load_state_dict(position.scaler)
+        return position
 
     # ---- writing
 
@@ -122,27 +121,27 @@ class RunFolder:
         if best_on_test(history) is history[-1]:
             test.write(self._tables["best_on_test"])
 
-    def save(self, progress: Progress, stepper: Stepper) -> None:
+    def save(self, position: Position, stepper: Stepper) -> None:
         """Writes `best/` if the last epoch is the chosen one and has just ended, the history, and `last/`."""
-        history = progress.history
-        config = self._config(progress)
+        history = position.history
+        config = self._config(position)
         module, keep_frozen = self._learner.module, self._settings.keep_frozen
-        if history and progress.batches == 0 and chosen(history) is history[-1]:
+        if history and position.batches == 0 and chosen(history) is history[-1]:
             save_checkpoint(self._best, module=module, keep_frozen=keep_frozen, **config)
         write_history(self._history, history)
-        state = state_files(progress, optimizer=stepper.optimizer, module=module, scaler=stepper.scaler.state_dict())
+        state = state_files(position, optimizer=stepper.optimizer, module=module, scaler=stepper.scaler.state_dict())
         save_checkpoint(self._last, module=module, state=state, keep_frozen=keep_frozen, **config)
 
-    def _config(self, progress: Progress) -> dict[str, Any]:
-        last = progress.history[-1] if progress.history else None
+    def _config(self, position: Position) -> dict[str, Any]:
+        last = position.history[-1] if position.history else None
         return {
             **self._identity,
             "emotrace": __version__,
             "settings": self._settings.to_dict(),
             "settings_sha256": self._settings.sha256,
             "seed": self._settings.seed,
-            "epoch": len(progress.history),
-            "step": progress.step,
+            "epoch": len(position.history),
+            "step": position.step,
             "metrics": {"validation": last and last.validation, "test": last and last.test},
         }
 

@@ -65,7 +65,7 @@ class DataSplit:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{len(items)} {name}" for name, items in self.lists().items())
-        return f"{self.sha256[:16]} ({counts})"
+        return f"{self.sha256} ({counts})"
 
 
 def hold_out(items: Sequence[Item], *, share: float, seed: int, fold: str) -> tuple[list[Item], list[Item]]:

@@ -23,6 +23,7 @@
   }
 
   function paint(t) {
+    document.dispatchEvent(new CustomEvent("moment", { detail: t })); // whoever else draws over time listens
     if (boxes) drawBoxes(t);
     if (!tracks) return;
     playhead.style.left = (100 * Math.min(t / duration, 1)) + "%";
@@ -108,6 +109,8 @@
     const row = chip && !chip.title && one(`[data-of="${chip.dataset.key}"]`);
     if (row) chip.title = row.textContent.replace(/\s+/g, " ").trim();
   });
+
+  document.addEventListener("go", (event) => seek(event.detail));
 
   if (tracks) {
     nowLine.hidden = false;

@@ -1,9 +1,13 @@
-"""Sentences about faces in many people's manners, and what each says: the action units, or `None` for no expression.
+"""Sentences about faces in many people's manners, and what each says of the face, if anything.
 
 Written for these tests; none of them is in a data set that emotrace was measured on.
 """
 
 from __future__ import annotations
+
+import pytest
+
+from emotrace.grace.actions import read_actions
 
 TELLING: dict[str, set[str]] = {
     # plain observers
@@ -95,7 +99,10 @@ TELLING: dict[str, set[str]] = {
     "The smile does not reach the eyes.": {"AU12"},
     "Initially the face is at rest, but later the nose wrinkles and the upper lip rises.": {"AU9", "AU10"},
     "With her eyes half closed and the lips parted, the woman tilts her head.": {"AU43", "AU25"},
-    "The girl looks sad: her mouth corners droop and her brows are pulled up in the middle.": {"AU15", "brows / raised"},
+    "The girl looks sad: her mouth corners droop and her brows are pulled up in the middle.": {
+        "AU15",
+        "brows / raised",
+    },
     "An angry man with lowered eyebrows glares at the camera, lips tightened.": {"AU4", "AU23"},
     "The lip corners are strongly depressed.": {"AU15"},
     # embedded observers
@@ -150,3 +157,19 @@ SILENT: tuple[str, ...] = (
     "Das Gesicht bleibt ruhig.",
     "\u202e\u0000\ufffd🙂🙃",
 )
+
+
+def said(text: str) -> set[str]:
+    """The action units of a text; `region / action` where there is no single one."""
+    units = [action.unit for action in read_actions(text).actions]
+    return {unit.action_unit or f"{unit.region} / {unit.action}" for unit in units}
+
+
+@pytest.mark.parametrize("sentence", TELLING)
+def test_what_a_face_does_is_understood(sentence: str) -> None:
+    assert said(sentence) == TELLING[sentence]
+
+
+@pytest.mark.parametrize("sentence", SILENT)
+def test_what_is_no_expression_is_left_out(sentence: str) -> None:
+    assert said(sentence) == set()

@@ -1,4 +1,8 @@
-"""`Progress`: how far a run is. With the weights and the optimiser's state it is all that a resume needs."""
+"""`Position`: how far a run is. With the weights and the optimiser's state it is all that a resume needs.
+
+States of random generators are not part of it: every draw is seeded from its name (`seeds.py`), so the position alone
+says what comes next. That is also why a run may go on with another number of processes.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,12 @@ from emotrace.training.stepper import StepResult
 from emotrace.training.tally import Tally
 
 
-class Progress(BaseModel):
+class Position(BaseModel):
     """How far a run is."""
 
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
-    format: Literal["emotrace progress 1"] = "emotrace progress 1"
+    format: Literal["emotrace position 1"] = "emotrace position 1"
     epoch: int = 1
     """The epoch that is under way, or comes next, counted from 1."""
     batches: int = 0
