@@ -47,7 +47,7 @@ from emotrace.training.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 ENCODER_FRAMES, ENCODER_EPOCHS, ENCODER_RATE = 4, 10, 3e-3
-HEAD_EPOCHS, HEAD_RATE, BATCH = 4, 2e-3, 32
+HEAD_EPOCHS, HEAD_RATE, BATCH = 2, 5e-3, 32
 VIEWS = Augmentation(crop=(0.85, 1.0), flip=0.5, brightness=0.2)
 
 
@@ -57,8 +57,6 @@ class Arm:
 
     name: str
     changes: dict[str, Any]
-    text: str = "text_raw"
-    """Column of the corpus that the words are made of."""
     order: Order = "forward"
     strangers_words: bool = False
     """Whether every clip has the words of a clip of another class."""
@@ -82,7 +80,6 @@ ARMS = (
     Arm(name="all off", changes={"text": "none", "motion": "off", "alignment": "none"}),
     Arm(name="fine, read at test", changes={"text_mode": "train_and_test"}),
     Arm(name="coarse, read at test", changes={"text": "coarse", "text_mode": "train_and_test"}),
-    Arm(name="oracle text", changes={}, text="text_fine"),
     Arm(name="control: shuffled frames", changes={}, order="shuffled"),
     Arm(name="control: shuffled text", changes={}, strangers_words=True),
 )
@@ -153,7 +150,7 @@ def texts_of(data: SynthDfer, arm: Arm) -> dict[str, AffectText]:
         part = data.split(name)
         givers = _strangers(part.labels) if arm.strangers_words else range(len(part))
         for key, giver in zip(part.ids, givers, strict=True):
-            texts[key] = refine(Narrative.of_text(part.texts[arm.text][giver]), tokenizer, fine=is_fine)
+            texts[key] = refine(Narrative.of_text(part.texts["text_raw"][giver]), tokenizer, fine=is_fine)
     return texts
 
 
@@ -199,28 +196,39 @@ def main() -> None:
     given = options.parse_args()
     root, out, seeds = given.root, given.out, tuple(range(given.seeds))
     arms = [arm for arm in ARMS if not given.only or arm.name in given.only]
-    minutes, started = {}, time.monotonic()
-
-    def note(step: str) -> None:
-        minutes[step] = round((time.monotonic() - started) / 60 - sum(minutes.values()), 1)
-        print(f"{step}: {minutes[step]} minutes", flush=True)
+    clock = Clock(out / "minutes.json")
 
     with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:
         jobs = [pool.submit(train_encoder, root, seed, given.encoder_epochs, out / f"encoder{seed}") for seed in seeds]
         for job in jobs:
             job.result()
-        note("encoders")
+        clock.note("encoders")
         for order in dict.fromkeys(arm.order for arm in arms):
             _look_with_all(pool, root, out, seeds, order, given.workers)
-        note("seen")
+        clock.note("seen")
         runs = [pool.submit(run_arm, root, out, arm.name, seed, given.epochs) for seed in seeds for arm in arms]
         for number, run in enumerate(runs, start=1):
             print(f"{number} of {len(runs)}: {run.result().name}", flush=True)
-        note("arms")
-    minutes["total"] = round((time.monotonic() - started) / 60, 1)
+        clock.note("arms")
     folders = [run.result() for run in runs]
-    write_results(SynthDfer(root), [arm.name for arm in arms], folders, given.docs, minutes, out / "seen")
+    write_results(SynthDfer(root), [arm.name for arm in arms], folders, given.docs, clock.minutes, out / "seen")
     draw(SynthDfer(root), folders[0], given.docs / "images" / "grace_synth.png")
+
+
+class Clock:
+    """Minutes of each step, over all the runs that it took."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._last = path, time.monotonic()
+        self.minutes: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def note(self, step: str) -> None:
+        """Adds the time since the last note to a step."""
+        now = time.monotonic()
+        self.minutes[step] = round(self.minutes.get(step, 0.0) + (now - self._last) / 60, 2)
+        self._last = now
+        self._path.write_text(json.dumps(self.minutes), encoding="utf-8")
+        print(f"{step}: {self.minutes[step]} minutes", flush=True)
 
 
 def _look_with_all(

@@ -169,13 +169,14 @@ def _interval(found: Interval | Difference, unit: float = 100.0) -> dict[str, fl
 def markdown(result: dict[str, Any]) -> str:
     """The page: classification, localisation in both modes, conditions, references."""
     minutes = result["minutes"]
+    total = sum(minutes.values())
     lines = [
         "# GRACE on rendered faces: what each part does",
         "",
         f"*{result['disclaimer']}* Rendered faces: no number here says anything about real ones.",
         "",
         "Command: `python recipes/grace_synth.py --root ../shared/data/synth_dfer`, "
-        f"{result['seeds']} seeds, {minutes['total']} minutes ({result['machine']}): encoders {minutes['encoders']}, "
+        f"{result['seeds']} seeds, {total:.0f} minutes ({result['machine']}): encoders {minutes['encoders']}, "
         f"looking {minutes['seen']}, arms {minutes['arms']}. In brackets: 95 % bootstrap intervals of the seeds' mean, "
         "over clips (UAR) or scenes (localisation). **Bold**: the interval of the difference from `base` leaves out 0.",
         "",

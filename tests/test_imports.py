@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"purpose", "installation", "testing", "samples"},
     {"systems", "provenance", "pipeline"},
     {"export", "report", "batch"},
-    {"server", "cli"},
+    {"server", "cli", "__main__"},
 ]
 """Each room may import from its own layer and from those above it in this list."""
 

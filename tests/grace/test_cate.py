@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotrace.encoders.interface import Token
-from emotrace.errors import UsageError
+from emotrace.errors import InvalidObservation, UsageError
 from emotrace.evidence.observation import EvidenceSheet, Finding
 from emotrace.grace.affect_text import AffectText
 from emotrace.grace.cate import Narrative, Sentence, narrate, refine, swap_sides
@@ -173,6 +173,14 @@ def test_without_a_movement_there_is_background_alone(text: str, units: str) -> 
     assert found.column_count == len(BACKGROUND)
     np.testing.assert_allclose(found.marginal, 1 / len(BACKGROUND))
     assert (found.affect == 0.0).all()
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, float("nan")])
+def test_strength_and_confidence_are_checked_once(wrong: float) -> None:
+    with pytest.raises(InvalidObservation, match="strength"):
+        Sentence(text="the lips part", strength=wrong)
+    with pytest.raises(InvalidObservation, match="confidence"):
+        Sentence(text="the lips part", confidence=wrong)
 
 
 def test_no_weight_no_phrase() -> None:

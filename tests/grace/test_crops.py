@@ -71,7 +71,8 @@ def test_a_crop_s_square_leads_back_to_the_picture() -> None:
     picture[80:120, 180:220] = (10, 200, 30)  # what the square encloses
     crops = list(face_crops([Picture(picture, 0.0)], [path_of([(0.0, 199.5, 99.5, 40.0)])], pixels=16))
     assert len(crops) == 1
-    assert np.abs(crops[0].picture.astype(int) - (10, 200, 30)).max() <= 1
+    inner = crops[0].picture[2:-2, 2:-2].astype(int)
+    assert np.abs(inner - (10, 200, 30)).max() <= 1, "the edge mixes with what lies around"
     frame = crops[0].frame
     assert frame.x * 400 == pytest.approx(180, abs=0.6)
     assert frame.y * 200 == pytest.approx(80, abs=0.6)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,46 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter, ValidationError
 
-from emotrace.grace.expression import AlignedWord, Expression, HeatMap, LevelMap, SeenFrame, in_steps, rounded_shares
+from emotrace.grace.expression import Expression, HeatMap, LevelMap, in_steps, rounded_shares
 from emotrace.span import Span
+from emotrace.testing.expressions import made_up_expression, made_up_word
 
 SHARES = arrays(np.float64, st.tuples(*[st.integers(1, 4)] * 3), elements=st.floats(0.0, 1e6))
-
-
-def a_word(**changes: Any) -> AlignedWord:
-    known = {
-        "text": "lip corners pulled up",
-        "region": "lip corners",
-        "matched_region": "left mouth corner",
-        "share": 0.6,
-        "lift": 3.0,
-        "peak_seconds": 0.125,
-        "aligned_span": Span(0.0, 0.25),
-        "observed_span": Span(0.0, 0.25),
-        "read_from": "lip corners rise from 0.0 s",
-        "cue": "au12_alone",
-        "confidence": 0.5,
-        "map": LevelMap.of(np.arange(8.0).reshape(2, 2, 2)),
-    }
-    return AlignedWord(**{**known, **changes})
-
-
-def an_expression(**changes: Any) -> Expression:
-    frames = [SeenFrame(time_seconds=t, x=0.1, y=0.2, width=0.3, height=0.4, roll_degrees=5.0) for t in (0.0, 0.125)]
-    known = {
-        "span": Span(0.0, 0.125),
-        "source": "grace/0123456789ab",
-        "scheme": "dfew",
-        "distribution": {"happy": 0.7, "sad": 0.3},
-        "frames": tuple(frames),
-        "frames_missing": 14,
-        "heat": HeatMap.of(np.arange(8.0).reshape(2, 2, 2)),
-        "heat_source": "transport",
-        "heat_text": "evidence",
-        "motion": LevelMap.of(np.ones((2, 2, 2))),
-        "words": (a_word(),),
-    }
-    return Expression(**{**known, **changes})
 
 
 @given(SHARES)
@@ -108,25 +72,24 @@ def test_a_level_above_a_hundred_is_refused() -> None:
 
 
 def test_maps_of_one_window_have_one_shape() -> None:
-    with pytest.raises(ValueError, match="needs 2 frames"):
-        an_expression(motion=LevelMap.of(np.ones((1, 2, 2))))
-    with pytest.raises(ValueError, match="needs 2 frames"):
-        an_expression(words=(a_word(map=LevelMap.of(np.ones((2, 3, 2)))),))
+    with pytest.raises(ValueError, match="needs 16 frames"):
+        made_up_expression(motion=LevelMap.of(np.ones((1, 7, 7))))
+    with pytest.raises(ValueError, match="needs 16 frames"):
+        made_up_expression(words=(made_up_word(Span(0.0, 1.0), map=LevelMap.of(np.ones((16, 3, 2)))),))
 
 
 @pytest.mark.parametrize("distribution", [{"happy": 0.7, "sad": 0.2}, {"happy": 1.1, "sad": -0.1}])
 def test_a_distribution_is_one(distribution: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="sums to 1"):
-        an_expression(distribution=distribution)
+        made_up_expression(distribution=distribution)
 
 
 def test_an_expression_survives_json_and_equals_itself_alone() -> None:
     adapter = TypeAdapter(Expression)
-    expression = an_expression(
-        typical_of="happy", typical_words=(a_word(observed_span=None, read_from=None, cue=None),)
-    )
+    nobody_s = made_up_word(Span(0.0, 1.0), observed_span=None, read_from=None, cue=None)
+    expression = made_up_expression(typical_of="happy", typical_words=(nobody_s,))
     assert adapter.validate_json(adapter.dump_json(expression)) == expression
-    assert replace(expression, heat=HeatMap.of(np.ones((2, 2, 2)))) != expression
+    assert replace(expression, heat=HeatMap.of(np.ones((16, 7, 7)))) != expression
 
 
 def test_rounded_shares_keep_their_order_and_sum_to_one() -> None:

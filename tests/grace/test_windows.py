@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -24,7 +23,9 @@ SIDE = 112
 
 def model(**changes: Any) -> Grace:
     known = {"labels": ("happy", "sad", "angry"), "encoder": "tiny", "adaptation": "full", "token_pool": 2}
-    return Grace(GraceConfig(**{**known, "rigid": "off", "frames": 4, **changes}), TinyEncoder(), WordTable()).eval()
+    return Grace(
+        GraceConfig(**{**known, "motion": "off", "rigid": "off", "frames": 4, **changes}), TinyEncoder(), WordTable()
+    ).eval()
 
 
 def crop(slot: int, *, person: str = "P1", stretch: int = 0) -> FaceCrop:
@@ -65,10 +66,7 @@ def test_none_reaches_over_a_break_in_the_following() -> None:
 def test_missing_pictures_leave_masked_places() -> None:
     stream = [crop(slot) for slot in (0, 2, 3, 9, 10)]
     found = cut(stream, model())
-    assert [slots(window) for window in found] == [[0, 2, 3], [9], [9, 10]] or [slots(w) for w in found] == [
-        [0, 2, 3],
-        [9, 10],
-    ]
+    assert [slots(window) for window in found] == [[0, 2, 3], [9, 10]]
     tokens = found[0].seen.tokens
     assert tokens.frame_mask.tolist() == [[True, True, True, False]]
     assert not tokens.features.unflatten(1, (4, -1))[0, 3].any()
@@ -125,8 +123,7 @@ def test_memory_does_not_grow_with_the_clip() -> None:
 
     def stream() -> Iterator[FaceCrop]:
         nonlocal most
-        for slot in range(60):
-            gc.collect(0)
+        for slot in range(30):
             most = max(most, len(alive))
             each = crop(slot)
             alive.add(each)

@@ -43,21 +43,27 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def of_two(small: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folders of both cases, trained by two processes."""
+    """The folders of both cases, trained by two processes that a launcher such as torchrun would start so."""
     out = tmp_path_factory.mktemp("two")
     arguments = [word for name, case in CASES.items() for word in (str(out / name), json.dumps(case))]
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    address = ["--num_machines", "1", "--main_process_ip", "127.0.0.1", "--main_process_port", str(free_port())]
-    fixed = ["--mixed_precision", "no", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1"]
-    result = subprocess.run(
-        [*launch, *address, *fixed, small.__file__, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": "lo"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, small.__file__, *arguments],
+            env={**os.environ, **address, "WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        said = [process.communicate(timeout=300)[0] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.returncode for process in started] == [0, 0], said
+    assert all(text.endswith("2 processes\n") for text in said), said
     return out
 
 

@@ -48,13 +48,14 @@ def test_killed_in_an_epoch_and_resumed_equals_straight_to_the_byte(
 ) -> None:
     options = json.dumps({"settings": {**SETTINGS, "workers": 0}, "learner": {}, "kill_at_step": 18})
     killed = subprocess.run(
-        [sys.executable, small.__file__, str(tmp_path), options], capture_output=True, text=True, timeout=60
+        [sys.executable, small.__file__, str(tmp_path), options], capture_output=True, text=True, timeout=300
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     position = json.loads((tmp_path / "last/state/position.json").read_text())
     assert (position["epoch"], position["batches"], position["step"]) == (3, 4, 18)  # 18 of 28, in the third epoch
     assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
 
+    (tmp_path / ".history.jsonl.12-34.part").write_text("a line that was never")  # as a kill while writing leaves it
     result = run(small, tmp_path)
     assert files(tmp_path) == files(straight)
     assert [record.epoch for record in result.history] == [1, 2, 3, 4]

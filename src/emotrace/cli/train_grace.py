@@ -23,18 +23,14 @@ def grace(
     data: Annotated[
         str, typer.Option(help="dfew, ferv39k, mafw, or table: a table of your own.", rich_help_panel=_DATA)
     ],
-    root: Annotated[
-        Path, typer.Option(help="Folder that the owner's archive unpacks to.", rich_help_panel=_DATA)
-    ],
+    root: Annotated[Path, typer.Option(help="Folder that the owner's archive unpacks to.", rich_help_panel=_DATA)],
     fold: Annotated[str, typer.Option(help="1 to 5, several as 1,2, or all.", rich_help_panel=_DATA)] = "all",
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of runs; made if it is not there.", rich_help_panel=_DATA)
     ] = Path("runs"),
     choose: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", help="An adapter's argument, as frames=jpg_256. May be repeated.", rich_help_panel=_DATA
-        ),
+        typer.Option("--set", help="An adapter's argument, as frames=jpg_256. May be repeated.", rich_help_panel=_DATA),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, rich_help_panel=_DATA, show_default="25, ferv39k 15, mafw 30")
@@ -124,7 +120,9 @@ def grace(
 
     if texts is None and (text not in (None, "none") or text_mode == "train_and_test"):
         raise UsageError(
-            "needs the clips' texts", where="--text, --text-mode", hint="Name them with --texts FILE or --texts embedded"
+            "needs the clips' texts",
+            where="--text, --text-mode",
+            hint="Name them with --texts FILE or --texts embedded",
         )
     tell = (lambda line: None) if quiet else say
     with watching(data, quiet=quiet) as watch:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emotrace.cli.console import stdout, write_stdout
-from emotrace.errors import ExitCode
+from emotrace.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -112,7 +112,7 @@ def _verify_corpus(
     from emotrace.datasets.tables import read_rows
     from emotrace.datasets.verify import verify as check
 
-    copy = open_corpus(corpus, root, **_arguments(corpus, choices))
+    copy = open_corpus(corpus, root, **adapter_arguments(corpus, choices))
     tests = [older_test(place) for place in older]
     return check(
         copy,

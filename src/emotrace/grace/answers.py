@@ -1,4 +1,4 @@
-"""What a trained model answers for clips that nobody has looked at yet: a distribution, or the reason why there is none.
+"""What a trained model answers for clips of which nobody knows the label: a distribution, or why there is none.
 
 Folders of frames are taken as they are, as corpora hold them: face crops. In a video the faces are found, followed and
 cropped first, and the answer is that of the person who is longest on screen.
@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 
 from emotrace.errors import EmptyMedia, MediaError
+from emotrace.evidence.observation import MissingReason, Modality
 from emotrace.evidence.sheets import Witness, sheet_of
 from emotrace.evidence.witnesses import watch_faces
 from emotrace.grace.affect_text import AffectText
@@ -107,7 +108,7 @@ def answer_video(
         if not people:
             return ClipAnswer(name=name, distribution=None, frames=0, reason="no_person")
         main = max(people, key=lambda person: person.evidence_seconds)
-        absent = {"vocal": "switched_off", "verbal": "switched_off"}
+        absent: dict[Modality, MissingReason] = {"vocal": "switched_off", "verbal": "switched_off"}
         read = system.read(
             clip, [main], lambda who, span: sheet_of(who, span, clip_id=clip.sha256, absent=absent), watch
         )

@@ -43,7 +43,9 @@ def _below(path: Path) -> list[Path]:
     clips += [each for each in inner if each.is_file() and each.suffix.casefold() in VIDEO_SUFFIXES]
     if not clips:
         raise EmptyMedia(
-            "no pictures, videos or folders of pictures are in it", where=path, hint="Name the folder that holds the clips"
+            "no pictures, videos or folders of pictures are in it",
+            where=path,
+            hint="Name the folder that holds the clips",
         )
     return clips
 

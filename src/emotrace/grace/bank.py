@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 from emotrace.errors import UnknownChoice, UsageError
 from emotrace.grace.affect_text import AffectText, Phrase
@@ -87,12 +88,11 @@ def known_classes() -> Mapping[str, ClassLooks]:
     return {name: _looks(record) for name, record in table["classes"].items()}
 
 
-def _looks(record: Mapping[str, object]) -> ClassLooks:
-    prototype, phrases = record["prototype"], record["phrases"]
-    assert isinstance(phrases, list)
+def _looks(record: Mapping[str, Any]) -> ClassLooks:
+    prototype = record["prototype"]
     return ClassLooks(
-        prototype=None if prototype is None else tuple(f"AU{number}" for number in str(prototype).split("+") if number),
-        phrases=tuple(_phrase(**phrase) for phrase in phrases),
+        prototype=None if prototype is None else tuple(f"AU{number}" for number in prototype.split("+") if number),
+        phrases=tuple(_phrase(**phrase) for phrase in record["phrases"]),
     )
 
 

@@ -3,8 +3,8 @@
     model = load_grace("runs/dfew/f1/last")
     model = load_grace("runs/dfew/f1/last", labels=scheme("dfew").labels)     # refuses another order of labels
 
-A pretrained encoder's frozen weights are not copied: the folder has the encoder's name and the SHA-256 of those weights,
-and on loading the encoder must give the same ones.
+A pretrained encoder's frozen weights are not copied: the folder has the encoder's name and the SHA-256 of those
+weights, and on loading the encoder must give the same ones.
 """
 
 from __future__ import annotations
@@ -120,7 +120,6 @@ def save_grace(model: Grace, folder: str | Path) -> Path:
         settings={},
         settings_sha256="",
         data_split="not trained here",
-        data_split_sha256="",
         fold="",
         seed=0,
         epoch=0,

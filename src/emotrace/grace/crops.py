@@ -25,7 +25,7 @@ _HOLD_SECONDS = 0.25
 _ON_THE_GRID = 1e-6
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FaceCrop:
     """One face in one picture."""
 
@@ -39,12 +39,12 @@ class FaceCrop:
     """RGB, upright, the eye line where `Pose` says."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FacePath:
     """Where one person's face is through the clip."""
 
     person: str
-    stretches: tuple[Float64[np.ndarray, "sample 5"], ...]
+    stretches: tuple[Float64[np.ndarray, "_ 5"], ...]
     """Per stretch of following: time in seconds, middle x, middle y and side in pixels, roll in radians."""
 
     @classmethod

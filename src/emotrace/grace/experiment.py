@@ -25,8 +25,9 @@ from emotrace.grace.texts import Descriptions, read_descriptions
 from emotrace.grace.views import AUGMENTATIONS, Augmentation
 from emotrace.media.faces import detector as build_detector
 from emotrace.progress import Watch
-from emotrace.training.settings import Precision, SamplerName, TrainingSettings
+from emotrace.training.settings import Precision, TrainingSettings
 
+Sampler = Literal["shuffled", "sqrt_inverse", "balanced", "logit_adjustment"]
 EMBEDDED: Final = "embedded"
 """In place of a file of texts: the embedded observers look at the clips."""
 VALIDATION_SHARE: Final = 0.1
@@ -46,7 +47,7 @@ class Choices:
     epochs: int | None = None
     """None takes the corpus's own number."""
     batch_size: int = 32
-    sampler: SamplerName | Literal["logit_adjustment"] = "shuffled"
+    sampler: Sampler = "shuffled"
     """`logit_adjustment` shuffles, and adds the classes' log prior to the logits in training."""
     validation: bool = False
     encoder: str = "openai/clip-vit-base-patch16"
@@ -100,7 +101,9 @@ def prepare(
     words = None
     if config.text == "none":
         if config.alignment != "none":
-            tell("no texts: the alignment loss reads the class descriptions of each clip's label (--texts adds its own)")
+            tell(
+                "no texts: the alignment loss reads the class descriptions of each clip's label (--texts adds its own)"
+            )
     else:
         with PartialState().main_process_first():
             words = _descriptions(choices, protocol, config, folder, reader, watch)
@@ -156,7 +159,7 @@ def settings_of(choices: Choices, protocol: Protocol) -> TrainingSettings:
 def _descriptions(
     choices: Choices, protocol: Protocol, config: GraceConfig, folder: Path, reader: TextTower, watch: Watch | None
 ) -> Descriptions:
-    """What was said of the clips whose words are read: the training clips, and the test clips where the mode says so."""
+    """What was said of the clips whose words are read: those of training, and of the test where the mode says so."""
     tested = config.text_mode == "train_and_test"
     wanted = {
         example.id: example for fold in protocol.folds for example in (*fold.train, *(fold.test if tested else ()))

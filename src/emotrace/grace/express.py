@@ -20,6 +20,9 @@ from emotrace.grace.words import of_label
 
 Maps = Float[np.ndarray, "frame row column"]
 
+LEAST_MOVEMENT = 0.05
+"""A window whose strongest patch moves less is still: about a tenth of a grey level of 256, rounding [ours]."""
+
 
 def express(
     model: Grace,
@@ -53,7 +56,7 @@ def express(
     matches = model.config.alignment != "none"
     own = _match(model, seen, text, count) if matches and not text.is_empty else None
     typical = _match(model, seen, of_label(model.bank, likeliest), count) if matches and class_words else None
-    motion = seen.motion.map[0, :count].double().numpy()
+    motion = _movement(seen, count)
     shown = own or typical
     return Expression(
         span=window.span.rounded(),
@@ -130,6 +133,12 @@ def _from_evidence(link: WordLink, sheet: EvidenceSheet) -> tuple[str | None, st
 def _typical(_link: WordLink) -> tuple[None, None]:
     """Nobody observed it."""
     return None, None
+
+
+def _movement(seen: SeenClips, count: int) -> Maps:
+    """How much each patch moves; 0 throughout where nothing does."""
+    moved = seen.motion.map[0, :count].double().numpy()
+    return moved if moved.max(initial=0.0) >= LEAST_MOVEMENT else np.zeros_like(moved)
 
 
 def _source(shown: _Match | None, motion: Maps) -> Literal["transport", "motion", "none"]:

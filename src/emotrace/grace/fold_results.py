@@ -1,7 +1,7 @@
 """What a run of one or several folds comes to: `results.json`, read from the tables of answers that the folds left.
 
-The headline is the last epoch. `best_on_test` is what peers publish [field: DFER-CLIP, MAE-DFER, S2D]: the epoch that did
-best on the very clips it is tested on. It stands beside, and decides nothing.
+The headline is the last epoch. `best_on_test` is what peers publish [field: DFER-CLIP, MAE-DFER, S2D]: the epoch that
+did best on the very clips it is tested on. It stands beside, and decides nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from emotrace._version import __version__
 from emotrace.errors import UnreadableResult
 from emotrace.files import write_atomically
 from emotrace.grace.config import DISCLAIMER
-from emotrace.grace.fold_scores import Estimate, FoldMean, Frozen, Scores, mean_drop, mean_over_folds, pooled, scores_of
+from emotrace.grace.fold_scores import Estimate, FoldMean, Frozen, Scores, mean_gap, mean_over_folds, pooled, scores_of
 from emotrace.grace.text_probe import FLAGGED_GAIN
 from emotrace.training.predictions import Predictions
 
@@ -103,7 +103,7 @@ class Results(Frozen):
     text_alone: TextRows | None = None
     """Only where the model reads words at test time."""
     text_decides: bool | None = None
-    failed: dict[str, str] = {}
+    failed: dict[str, str] = Field(default_factory=dict)
     """Fold -> why it is not there."""
 
     def to_json(self) -> str:
@@ -159,8 +159,13 @@ def gather(
         mean=mean,
         pooled=scores,
         pooled_shares=scores.row_shares,
-        drops={order: mean_drop(tables[LAST], tables[order], seed=seed) for order in ORDERS},
+        drops={order: mean_gap(_single(tables[LAST]), _single(tables[order]), seed=seed) for order in ORDERS},
         text_alone=text_alone,
         text_decides=None if text_alone is None else text_alone.decide(mean[LAST].uar.value),
         failed=dict(failed),
     )
+
+
+def _single(folds: Mapping[str, Predictions]) -> dict[str, list[Predictions]]:
+    """Each fold with its one run."""
+    return {fold: [each] for fold, each in folds.items()}

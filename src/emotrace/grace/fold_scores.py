@@ -124,22 +124,34 @@ def mean_over_folds(folds: Mapping[str, Predictions], *, seed: int = 0) -> FoldM
     )
 
 
-def mean_drop(
-    folds: Mapping[str, Predictions], others: Mapping[str, Predictions], score: str = "uar", *, seed: int = 0
+def mean_gap(
+    ours: Mapping[str, Sequence[Predictions]],
+    theirs: Mapping[str, Sequence[Predictions]],
+    score: str = "uar",
+    *,
+    seed: int = 0,
 ) -> Estimate:
-    """How much lower `others` score than `folds` on the same clips, paired clip by clip, as a mean over the folds.
+    """How much higher `ours` score than `theirs` on the same clips: the mean over folds, and in a fold over its runs.
+
+    Paired: a resample takes the same clips from both, and from every run of a fold.
+
+    Args:
+        ours: Fold -> the predictions of its runs, such as one for each seed.
+        theirs: The same for the other side; with no runs at all, the gap is the score of ours.
+        score: Which of `SCORES`.
+        seed: Of the resampling.
 
     Raises:
         NamesDoNotMatch: They are not over the same clips.
     """
     values, drawn = [], []
-    for number, (name, ours) in enumerate(folds.items()):
-        theirs = others[name]
-        if ours.keys != theirs.keys:
-            raise NamesDoNotMatch(f"fold {name} was answered for other clips")
-        paired = _difference(_summed(ours)[score], _summed(theirs)[score])
-        values.append(paired.value)
-        drawn.append(draw_scores(paired, rounds=ROUNDS, seed=seed + number))
+    for number, fold in enumerate(ours):
+        runs = (*ours[fold], *theirs.get(fold, ()))
+        if any(run.keys != runs[0].keys for run in runs):
+            raise NamesDoNotMatch(f"fold {fold} was answered for other clips")
+        gap = _gap([_summed(run)[score] for run in runs], len(ours[fold]))
+        values.append(gap.value)
+        drawn.append(draw_scores(gap, rounds=ROUNDS, seed=seed + number))
     return _estimate(float(np.mean(values)), np.mean(drawn, axis=0))
 
 
@@ -166,13 +178,16 @@ def _draws(predictions: Predictions, seed: int) -> dict[str, Float64[np.ndarray,
     return {name: draw_scores(each, rounds=ROUNDS, seed=seed) for name, each in _summed(predictions).items()}
 
 
-def _difference(a: SummedScore, b: SummedScore) -> SummedScore:
-    """A minus b as a score of its own, so that one draw serves both."""
-    parts = a.rows.shape[1]
-    return SummedScore(
-        rows=np.concatenate([a.rows, b.rows], axis=1),
-        finish=lambda totals: a.finish(totals[..., :parts]) - b.finish(totals[..., parts:]),
-    )
+def _gap(scores: Sequence[SummedScore], count: int) -> SummedScore:
+    """The mean of the first `count` scores less the mean of the others as one score: one draw of clips serves all."""
+    parts = scores[0].rows.shape[1]
+
+    def finish(totals: Float64[np.ndarray, "*round part"]) -> Float64[np.ndarray, "*round"]:
+        values = [each.finish(totals[..., n * parts : (n + 1) * parts]) for n, each in enumerate(scores)]
+        others = np.mean(values[count:], axis=0) if count < len(values) else 0.0
+        return np.asarray(np.mean(values[:count], axis=0) - others)
+
+    return SummedScore(rows=np.concatenate([each.rows for each in scores], axis=1), finish=finish)
 
 
 def _estimate(value: float, drawn: Float64[np.ndarray, " round"]) -> Estimate:

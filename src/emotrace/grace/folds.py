@@ -1,7 +1,7 @@
 """All folds of a corpus, one after the other: train, test, and lay the frames out in other orders.
 
-    OUT/dfew/f1/    one fold: see `training/run_folder.py`; with experiment.json, fold.json and the answers for frames that
-                    were shuffled, reversed, or the first one throughout
+    OUT/dfew/f1/    one fold: see `training/run_folder.py`; with experiment.json, fold.json, a card by the weights, and
+                    the answers for frames that were shuffled, reversed, or the first one throughout
     OUT/dfew/       results.json and results.md, over the folds that are finished
 
 A finished fold is not trained again, an interrupted one goes on, a failed one does not stop the others. Under
@@ -129,7 +129,8 @@ def run_folds(
             failed[fold.name] = error
             tell(f"fold {fold.name} failed: {_line(error)}")
         else:
-            tell(f"fold {fold.name} is finished: {record.epochs} epochs, {record.data_split}, in {own}")
+            counts = record.data_split.partition(" ")[2]
+            tell(f"fold {fold.name} is finished: {record.epochs} epochs {counts}, in {own}")
     finished = _finished(experiment, out)
     if not finished:
         raise next(iter(failed.values()))
@@ -255,9 +256,7 @@ def _record(fold: Fold, done: Fit) -> FoldRecord:
         stopped_early=done.stopped_early,
         best_on_test_epoch=best.epoch,
         chosen_epoch=None if done.chosen is None else done.chosen.epoch,
-        gates={
-            name.removeprefix(GATE): value for name, value in done.last.logged.items() if name.startswith(GATE)
-        },
+        gates={name.removeprefix(GATE): value for name, value in done.last.logged.items() if name.startswith(GATE)},
         monitors=dict(done.last.terms),
     )
 

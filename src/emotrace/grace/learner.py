@@ -25,6 +25,7 @@ from emotrace.grace.words import drop_phrases
 from emotrace.training.learner import Item, Losses
 from emotrace.training.seeds import generator_of
 
+_GATES_FASTER = 10.0
 _SHUT = 1e-3
 _EPOCHS_TO_OPEN = 5
 
@@ -75,17 +76,22 @@ class GraceLearner:
         self._log_prior = _log_prior(train, self.labels)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Encoder and new layers with their own learning rates; no decay on norms, biases and gates."""
-        model = self.module
+        """Encoder and new layers with their own learning rates; no decay on norms, biases and gates.
+
+        Gates learn ten times as fast: they start at 0, and a branch learns nothing while its gate is shut [ours].
+        """
+        model, rate = self.module, self.learning_rate
         towers = {id(weight) for tower in (model.visual, model.text) for weight in tower.parameters()}
-        new = [weight for weight in model.parameters() if id(weight) not in towers]
-        groups = parameter_groups(
-            model.visual, model.text, model.config.adaptation, new_learning_rate=self.learning_rate
-        )
-        for decay, is_matrix in ((WEIGHT_DECAY, True), (0.0, False)):
-            params = [weight for weight in new if (weight.ndim > 1) == is_matrix]
-            groups.append({"params": params, "lr": self.learning_rate, "weight_decay": decay})
-        return groups
+        new = {name: weight for name, weight in model.named_parameters() if id(weight) not in towers}
+        gates = [weight for name, weight in new.items() if name.endswith("gate")]
+        vectors = [weight for name, weight in new.items() if weight.ndim < 2 and not name.endswith("gate")]
+        matrices = [weight for weight in new.values() if weight.ndim > 1]
+        return [
+            *parameter_groups(model.visual, model.text, model.config.adaptation, new_learning_rate=rate),
+            {"params": matrices, "lr": rate, "weight_decay": WEIGHT_DECAY},
+            {"params": vectors, "lr": rate, "weight_decay": 0.0},
+            {"params": gates, "lr": _GATES_FASTER * rate, "weight_decay": 0.0},
+        ]
 
     def batch(self, items: Sequence[Item], *, epoch: int, training: bool) -> GraceBatch:
         """Frames, words and targets. An item of an unknown label, as a test clip may be, has target -1."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from emotrace.errors import LabelLeak
+from emotrace.errors import InvalidObservation, LabelLeak
 from emotrace.evidence.observation import EvidenceSheet, Observation
 from emotrace.grace.actions import read_actions
 from emotrace.span import Span
@@ -22,7 +22,11 @@ _SIDE = re.compile(r"\b(?:left|right)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class Sentence:
-    """One sentence of a description, and how marked and how sure its observer found what it says."""
+    """One sentence of a description, and how marked and how sure its observer found what it says.
+
+    Raises:
+        InvalidObservation: Strength or confidence is no number in 0..1.
+    """
 
     text: str
     span: Span | None = None
@@ -30,6 +34,11 @@ class Sentence:
     strength: float = 1.0
     confidence: float = 1.0
     observation_ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("strength", "confidence"):
+            if not 0.0 <= (value := getattr(self, name)) <= 1.0:
+                raise InvalidObservation(f"{name} must lie in 0..1, got {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

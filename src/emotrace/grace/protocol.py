@@ -1,4 +1,4 @@
-"""The protocol of a corpus: which clips are learned from and which are tested, fold by fold, and the hash that names it.
+"""The protocol of a corpus: which clips are learned from and which are tested, fold by fold, and the hash of it.
 
 Labels are names of the corpus's own scheme, in its owner's order; no index is read anywhere. A copy's frame folder is
 part of the protocol, because it moves published numbers by several points [field: MSA-LMC/S2D issue 14].

@@ -1,4 +1,4 @@
-"""`results.md`, and the same tables as rows of text for a terminal. Shares are printed as per cent, as the field does."""
+"""`results.md`, and the same tables as rows of text for a terminal. Shares are printed as per cent, as in the field."""
 
 from __future__ import annotations
 
@@ -52,7 +52,19 @@ def headline(results: Results) -> Iterator[Table]:
     """The two columns: the last epoch, and what peers would report."""
     yield Table(
         title="Last epoch (headline), and best_on_test (peer protocol)",
-        head=("fold", "clips", "UAR %", "WAR %", "macro-F1 %", "worst class", "ECE %", "best epoch", "UAR %", "WAR %"),
+        head=(
+            "fold",
+            "sampler",
+            "clips",
+            "UAR %",
+            "WAR %",
+            "macro-F1 %",
+            "worst class",
+            "ECE %",
+            "best epoch",
+            "UAR %",
+            "WAR %",
+        ),
         rows=(*_fold_rows(results), *_mean_rows(results)),
         note=" ".join(_notes(results)),
     )
@@ -62,9 +74,9 @@ def headline(results: Results) -> Iterator[Table]:
         rows=tuple(
             (
                 _ORDER_WORDS[order],
-                _percent(results.mean[order].uar),
-                _percent(results.mean[order].war),
-                _percent(results.drops[order], sign=True),
+                percent(results.mean[order].uar),
+                percent(results.mean[order].war),
+                percent(results.drops[order], sign=True),
             )
             for order in ORDERS
         ),
@@ -96,7 +108,8 @@ def details(results: Results) -> Iterator[Table]:
         title="How far the branches have opened (gates after the last epoch; 0 is shut)",
         head=("fold", *gates),
         rows=tuple(
-            (fold, *(f"{record.gates.get(name, 0.0):.4f}" for name in gates)) for fold, record in results.records.items()
+            (fold, *(f"{record.gates.get(name, 0.0):.4f}" for name in gates))
+            for fold, record in results.records.items()
         ),
         note=f"Unused, below {UNUSED}: {', '.join(unused)}." if unused else "",
     )
@@ -130,23 +143,25 @@ def _texts(results: Results) -> str:
 
 
 def _fold_rows(results: Results) -> Iterator[tuple[str, ...]]:
+    sampler = sampler_name(results.experiment["model"], results.experiment["training"])
     for fold, record in results.records.items():
         best = results.scores[BEST][fold]
         yield (
             fold,
+            sampler,
             *_scores(results.scores[LAST][fold]),
             f"{record.best_on_test_epoch} of {record.epochs}",
-            _percent(best.uar),
-            _percent(best.war),
+            percent(best.uar),
+            percent(best.war),
         )
 
 
 def _scores(scores: Scores) -> tuple[str, ...]:
     return (
         str(scores.clips),
-        _percent(scores.uar),
-        _percent(scores.war),
-        _percent(scores.macro_f1),
+        percent(scores.uar),
+        percent(scores.war),
+        percent(scores.macro_f1),
         f"{scores.worst.label} {100 * scores.worst.recall:.1f} ({scores.worst.clips})",
         f"{100 * scores.calibration_error:.1f}",
     )
@@ -154,20 +169,23 @@ def _scores(scores: Scores) -> tuple[str, ...]:
 
 def _mean_rows(results: Results) -> Iterator[tuple[str, ...]]:
     last, best = results.mean[LAST], results.mean[BEST]
+    sampler = sampler_name(results.experiment["model"], results.experiment["training"])
     clips = str(results.pooled.clips)
     yield (
-        *("**mean over folds**", clips, _percent(last.uar), _percent(last.war), _percent(last.macro_f1), ""),
-        *(f"{100 * last.calibration_error:.1f}", "", _percent(best.uar), _percent(best.war)),
+        *("**mean over folds**", sampler, clips, *_estimates(last), "", f"{100 * last.calibration_error:.1f}", ""),
+        *_estimates(best)[:2],
     )
     if last.deviation:
-        yield ("deviation over folds", "", *_deviations(last), "", "", "", *_deviations(best)[:2])
+        yield ("deviation over folds", sampler, "", *_deviations(last), "", "", "", *_deviations(best)[:2])
     if (held := results.mean.get(CHOSEN)) is not None:
-        yield (
-            *("mean, epoch chosen on validation", clips, _percent(held.uar), _percent(held.war)),
-            *(_percent(held.macro_f1), "", f"{100 * held.calibration_error:.1f}", "", "", ""),
-        )
+        error = f"{100 * held.calibration_error:.1f}"
+        yield ("mean, epoch chosen on validation", sampler, clips, *_estimates(held), "", error, "", "", "")
     if len(results.records) > 1:
-        yield ("all clips together", *_scores(results.pooled), "", "", "")
+        yield ("all clips together", sampler, *_scores(results.pooled), "", "", "")
+
+
+def _estimates(mean: FoldMean) -> tuple[str, ...]:
+    return tuple(percent(each) for each in (mean.uar, mean.war, mean.macro_f1))
 
 
 def _deviations(mean: FoldMean) -> tuple[str, ...]:
@@ -175,16 +193,16 @@ def _deviations(mean: FoldMean) -> tuple[str, ...]:
 
 
 def _notes(results: Results) -> Iterator[str]:
-    sampler = sampler_name(results.experiment["model"], results.experiment["training"])
-    yield f"Sampler: {sampler}. In brackets 95 % intervals: 10,000 resamples of the clips inside each fold."
+    yield "In brackets 95 % intervals: 10,000 resamples of the clips inside each fold."
     yield "The best epoch is picked on the test clips themselves, as peers do; nothing here depends on it."
     if absent := sorted({label for scores in results.scores[LAST].values() for label in scores.absent}):
         yield f"Classes without a test clip in some fold, left out of its UAR: {', '.join(absent)}."
 
 
-def _percent(estimate: Estimate, *, sign: bool = False) -> str:
+def percent(estimate: Estimate, *, sign: bool = False) -> str:
+    """A score with its interval: `61.82 [60.1, 63.4]`."""
     form = "+.2f" if sign else ".2f"
-    return f"{100 * estimate.value:{form}} [{100 * estimate.low:.2f}, {100 * estimate.high:.2f}]"
+    return f"{100 * estimate.value:{form}} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -19,6 +19,8 @@ from emotrace.labels.vocabulary import EVERYDAY, vocabulary
 
 MAX_CHARACTERS = 20_000
 """A description that is longer is cut here; no clip has so much to say."""
+MAX_CLAUSE_WORDS = 80
+"""Longer ones, which nobody writes, are cut: the work grows with the square of a clause's length."""
 MEASURES = words_of("s sec secs second seconds ms frame frames degrees")
 
 _QUOTED = re.compile(r'"[^"\n]{0,500}"|“[^”\n]{0,500}”')
@@ -137,7 +139,7 @@ def _sentences(tokens: Sequence[Token], codes: Sequence[Tag]) -> Iterator[list[_
     parts: list[_Part] = []
     words: list[Token] = []
     waiting = list(codes)
-    for token in [*tokens, Token(text="\n", start=MAX_CHARACTERS, end=MAX_CHARACTERS)]:
+    for token in [*_cut_clauses(tokens), Token(text="\n", start=MAX_CHARACTERS, end=MAX_CHARACTERS)]:
         if not (token.is_mark or token.text in _JOINING):
             words.append(token)
             continue
@@ -149,6 +151,17 @@ def _sentences(tokens: Sequence[Token], codes: Sequence[Tag]) -> Iterator[list[_
         if parts and token.text[0] in _ENDS:
             yield parts
             parts = []
+
+
+def _cut_clauses(tokens: Sequence[Token]) -> Iterator[Token]:
+    """The tokens, with a comma where words run on without end."""
+    run = 0
+    for token in tokens:
+        run = 0 if token.is_mark else run + 1
+        if run > MAX_CLAUSE_WORDS:
+            yield Token(text=",", start=token.start, end=token.start)
+            run = 1
+        yield token
 
 
 def _clause(text: str, words: Sequence[Token], codes: Sequence[Tag], mark: str, lexicon: AffectLexicon) -> Clause:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emotrace.grace.cate import EmotionWords
 from emotrace.grace.config import GraceConfig
 from emotrace.grace.fold_results import TextRows
 from emotrace.grace.protocol import Fold
@@ -25,23 +26,24 @@ LENGTH = "length of the text alone"
 def text_rows(
     folds: Sequence[Fold], descriptions: Descriptions, tokenizer: Tokenizer, config: GraceConfig, *, seed: int = 0
 ) -> TextRows:
-    """UAR and WAR of the words alone, as means over the folds: as they were said, refined, refined with emotion words
-    kept, and their length.
+    """UAR and WAR of the words alone, as means over the folds.
+
+    Of the words as they were said, refined, refined with emotion words kept, and of their length.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
         UsageError: A fold has too few classes to learn from.
     """
-    fine = config.model_copy(update={"text": "fine"})
+    said, fine = descriptions.narratives, config.model_copy(update={"text": "fine"})
+
+    def refined(emotion_words: EmotionWords) -> dict[str, str]:
+        words = {name: words_of(each, tokenizer, fine, emotion_words=emotion_words) for name, each in said.items()}
+        return {name: ", ".join(phrase.text for phrase in each.phrases) for name, each in words.items()}
+
     kinds = {
-        "coarse": {name: said.text for name, said in descriptions.narratives.items()},
-        **{
-            title: {
-                name: ", ".join(p.text for p in words_of(said, tokenizer, fine, emotion_words=emotion_words).phrases)
-                for name, said in descriptions.narratives.items()
-            }
-            for title, emotion_words in (("fine", "strip"), ("fine, emotion words kept", "keep"))
-        },
+        "coarse": {name: each.text for name, each in said.items()},
+        "fine": refined("strip"),
+        "fine, emotion words kept": refined("keep"),
     }
     probes = {title: [_probe(fold, texts, seed) for fold in folds] for title, texts in kinds.items()}
     rows = {title: (_mean([p.uar for p in each]), _mean([p.war for p in each])) for title, each in probes.items()}

@@ -36,13 +36,14 @@ def solve_clip(problem: Problem, plan: Tensor) -> Solution:
     row, column = problem.a.log() + f / epsilon, problem.b.log() + g / epsilon
     torch.sub(level[:, None, None], problem.cost, out=plan)
     plan.mul_(1.0 / epsilon[:, :, None]).add_(row[:, :, None]).add_(column[:, None, :]).exp_()
-    return clip_solution(problem, plan, *problem.restored(f, g, level), iterations, error)
+    return plan_solution(problem, plan, *problem.restored(f, g, level), iterations, error)
 
 
-def clip_solution(problem: Problem, plan: Tensor, f: Tensor, g: Tensor, iterations: Tensor, error: Tensor) -> Solution:
-    """One clip's solution with the sums over its plan, taken while it is in the cache."""
-    moved = torch.dot(plan.view(-1), problem.cost.reshape(-1))[None]
-    mass = plan.sum()[None]
+def plan_solution(problem: Problem, plan: Tensor, f: Tensor, g: Tensor, iterations: Tensor, error: Tensor) -> Solution:
+    """A solution with the sums over its plan, taken while it is in the cache."""
+    pairs = zip(plan.flatten(1), problem.cost.flatten(1), strict=True)
+    moved = torch.stack([torch.dot(here, price) for here, price in pairs])
+    mass = plan.sum(dim=(1, 2))
     return Solution(plan=plan, f=f, g=g, iterations=iterations, marginal_error=error, cost=moved, mass=mass)
 
 

@@ -1,4 +1,4 @@
-"""Clip by clip on a CPU: each problem fits into the cache, carries no mask, and stops when it is done."""
+"""Clip by clip on a CPU: what is worked on fits into the cache, carries no mask, and stops when it is done."""
 
 from __future__ import annotations
 
@@ -9,32 +9,36 @@ from torch import Tensor
 
 from emotrace.grace.transport_problem import Problem, Solution
 
-SolveClip = Callable[[Problem, Tensor], Solution]
-"""(one clip without masked rows and columns, where its plan [1 N L] is to be written) -> its solution."""
+SolveGroup = Callable[[Problem, Tensor], Solution]
+"""(clips without masked rows and columns, where their plans [G N L] are to be written) -> their solutions."""
 
 
-def solve_clipwise(problem: Problem, solve: SolveClip) -> Solution:
-    """Solves every clip by itself and gathers the batch. Masked clips, rows and columns stay 0."""
-    cost = problem.cost
-    plan = torch.empty_like(cost, memory_format=torch.contiguous_format) if problem.complete else torch.zeros_like(cost)
+def solve_clipwise(problem: Problem, solve: SolveGroup, *, group_entries: int = 0) -> Solution:
+    """Solves the clips one by one, or in small groups, and gathers the batch. Masked clips, rows and columns stay 0.
+
+    Args:
+        problem: The batch.
+        solve: How to solve a group.
+        group_entries: Entries of the cost that a group may have. A larger clip, or one with masks, is its own group.
+    """
+    batch, rows, columns = problem.cost.shape
+    plan = problem.cost.new_zeros((batch, rows, columns))
     f, g = torch.zeros_like(problem.a), torch.zeros_like(problem.b)
     iterations = torch.zeros_like(problem.alive, dtype=torch.int64)
     error, moved, mass = (torch.zeros_like(problem.epsilon) for _ in range(3))
-    for index, alive in enumerate(problem.alive.tolist()):
-        if not alive:
-            continue
-        clip, rows, columns = problem.clip(index)
-        whole = rows is None and columns is None
-        target = plan[index : index + 1] if whole else cost.new_empty(clip.cost.shape)
-        found = solve(clip, target)
-        if whole:
-            f[index], g[index] = found.f[0], found.g[0]
+    size = max(1, group_entries // (rows * columns)) if problem.complete else 1
+    for start in range(0, batch, size):
+        clips = slice(start, min(start + size, batch))
+        if problem.complete:
+            found = solve(problem.part(clips), plan[clips])
+            f[clips], g[clips] = found.f, found.g
+        elif bool(problem.alive[start]):
+            part, kept_rows, kept_columns = problem.trimmed(start)
+            found = solve(part, torch.empty_like(part.cost, memory_format=torch.contiguous_format))
+            f[start, kept_rows], g[start, kept_columns] = found.f[0], found.g[0]
+            plan[start].index_put_((kept_rows[:, None], kept_columns), found.plan[0])
         else:
-            at_row = slice(None) if rows is None else rows
-            at_column = slice(None) if columns is None else columns
-            f[index, at_row], g[index, at_column] = found.f[0], found.g[0]
-            cross = (at_row, at_column) if rows is None or columns is None else (rows[:, None], columns)
-            plan[index][cross] = target[0]
-        iterations[index], error[index] = found.iterations[0], found.marginal_error[0]
-        moved[index], mass[index] = found.cost[0], found.mass[0]
+            continue
+        iterations[clips], error[clips] = found.iterations, found.marginal_error
+        moved[clips], mass[clips] = found.cost, found.mass
     return Solution(plan=plan, f=f, g=g, iterations=iterations, marginal_error=error, cost=moved, mass=mass)

@@ -90,29 +90,27 @@ class Problem:
         """The potentials for M from those for M − level."""
         return (f, g + level[:, None]) if self.column_strictness == 1.0 else (f + level[:, None], g)
 
-    def clip(self, index: int) -> tuple[Problem, Int[Tensor, " row"] | None, Int[Tensor, " column"] | None]:
-        """One clip as a batch of its own without its masked rows and columns, and which rows and columns are left.
-
-        None stands for all of them.
-        """
-        cost, a, b = self.cost[index], self.a[index], self.b[index]
-        rows = columns = None
-        if not self.complete and not bool((a > 0).all()):
-            rows = torch.nonzero(a > 0).squeeze(1)
-            cost, a = cost.index_select(0, rows), a.index_select(0, rows)
-        if not self.complete and not bool((b > 0).all()):
-            columns = torch.nonzero(b > 0).squeeze(1)
-            cost, b = cost.index_select(1, columns), b.index_select(0, columns)
-        alone = replace(
+    def part(self, clips: slice) -> Problem:
+        """Some of the clips."""
+        return replace(
             self,
-            cost=cost[None],
-            a=a[None],
-            b=b[None],
-            alive=self.alive[index : index + 1],
-            complete=True,
-            epsilon=self.epsilon[index : index + 1],
+            cost=self.cost[clips],
+            a=self.a[clips],
+            b=self.b[clips],
+            alive=self.alive[clips],
+            epsilon=self.epsilon[clips],
         )
-        return alone, rows, columns
+
+    def trimmed(self, index: int) -> tuple[Problem, Int[Tensor, " row"], Int[Tensor, " column"]]:
+        """One clip without its masked rows and columns, and the numbers of those that are left."""
+        alone = self.part(slice(index, index + 1))
+        rows, columns = (torch.nonzero(marginal[0] > 0).squeeze(1) for marginal in (alone.a, alone.b))
+        cost, a, b = alone.cost, alone.a[:, rows], alone.b[:, columns]
+        if len(rows) < cost.shape[1]:
+            cost = cost.index_select(1, rows)
+        if len(columns) < cost.shape[2]:
+            cost = cost.index_select(2, columns)
+        return replace(alone, cost=cost, a=a, b=b, complete=True), rows, columns
 
 
 @dataclass(frozen=True, kw_only=True)

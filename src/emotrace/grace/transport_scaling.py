@@ -8,92 +8,114 @@ the log domain.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from emotrace.grace.transport_chunked import block_step, clip_solution
+from emotrace.grace.transport_chunked import block_step, plan_solution
 from emotrace.grace.transport_chunked import solve_clip as solve_in_log_domain
 from emotrace.grace.transport_clipwise import solve_clipwise
-from emotrace.grace.transport_iterations import sinkhorn, warm_up
+from emotrace.grace.transport_iterations import sinkhorn, warm_levels, warm_up
 from emotrace.grace.transport_problem import Problem, Solution, shift, strictness_at
 
 ABSORB_AT = 30.0
 """Greatest |log u| or |log v| before they are absorbed: e^30·e^30 is far from the largest float32."""
+GROUP_ENTRIES = 1 << 17
+"""Small clips are prepared and finished together, up to 512 KB of K in float32: each torch call costs as much as 10,000
+entries."""
 
 
 def solve_scaling(problem: Problem) -> Solution:
-    """Clip by clip; on a CPU only, as the products are numpy's on the memory of the tensors."""
-    return solve_clipwise(problem, solve_clip)
+    """On a CPU only, as the products are numpy's on the memory of the tensors."""
+    warm = any(warm_levels(epsilon) for epsilon in problem.epsilon.tolist())
+    return solve_clipwise(problem, solve_group, group_entries=1 if warm else GROUP_ENTRIES)
 
 
-def solve_clip(problem: Problem, plan: Tensor) -> Solution:
-    """One clip without masked rows and columns; the plan is written to `plan` [1 N L]."""
+def solve_group(problem: Problem, plan: Tensor) -> Solution:
+    """Clips without masked rows and columns (one clip where a warm-up is needed); the plans are written to `plan`."""
     level = problem.level(problem.cost)
     g, warm = warm_up(lambda: block_step(problem, level), problem)
-    kernel = Kernel(problem, level, plan[0], g[0])
+    kernel = Kernel(problem, level, plan, g)
     f, g, iterations, error = _balanced(problem, kernel, warm) if problem.balanced else _soft(problem, kernel, g, warm)
-    if not math.isfinite(float(error)):
-        return solve_in_log_domain(problem, plan)
-    kernel.become_plan(problem, f[0], g[0])
-    return clip_solution(problem, plan, *problem.restored(f, g, level), iterations, error)
+    kernel.become_plan(problem, f, g)
+    f, g = problem.restored(f, g, level)
+    found = plan_solution(problem, plan, f, g, iterations, error)
+    for clip in torch.nonzero(~(error + found.mass).isfinite()).flatten().tolist():
+        one = slice(clip, clip + 1)
+        safe = solve_in_log_domain(problem.part(one), plan[one])
+        for name in ("f", "g", "iterations", "marginal_error", "cost", "mass"):
+            getattr(found, name)[one] = getattr(safe, name)
+    return found
 
 
 class Kernel:
-    """K of one clip, held where the plan will be, and the potentials that it was taken at."""
+    """K of some clips, held where their plans will be, and the potentials that it was taken at."""
 
     def __init__(self, problem: Problem, level: Tensor, memory: Tensor, g: Tensor) -> None:
-        self.cost, self.level, self.epsilon = problem.cost[0], level, float(problem.epsilon)
-        self.values, self.g = memory, g
-        torch.sub(level, self.cost, out=memory).add_(g)
+        self.cost, self.level, self.epsilon = problem.cost, level, problem.epsilon
+        self.values, self.g = memory, g.clone()
+        torch.sub(level[:, None, None], self.cost, out=memory)
+        memory.add_(g[:, None, :])
         # The best of each row becomes e^0: no row can vanish, however far the costs of two rows are apart.
-        top = memory.amax(dim=1)
-        memory.sub_(top[:, None]).mul_(1.0 / self.epsilon).exp_()
+        top = memory.amax(dim=2)
+        memory.sub_(top[:, :, None]).mul_(1.0 / self.epsilon[:, None, None]).exp_()
         self.f = -top
 
-    def take(self, f: Tensor, g: Tensor) -> None:
-        """Moves K to other potentials."""
-        self.f, self.g = f, g
-        torch.sub(self.level, self.cost, out=self.values)
-        self.values.add_(f[:, None]).add_(g).mul_(1.0 / self.epsilon).exp_()
+    def take(self, clip: int, f: Tensor, g: Tensor) -> None:
+        """Moves K of one clip to other potentials."""
+        self.f[clip], self.g[clip] = f, g
+        values = torch.sub(self.level[clip], self.cost[clip], out=self.values[clip])
+        values.add_(f[:, None]).add_(g).mul_(1.0 / self.epsilon[clip]).exp_()
 
     def become_plan(self, problem: Problem, f: Tensor, g: Tensor) -> None:
         """Turns K into a_i·b_j·exp((f_i + g_j − M_ij)/ε) in place."""
-        self.values.mul_((problem.a[0] * torch.exp((f - self.f) / self.epsilon))[:, None])
-        self.values.mul_(problem.b[0] * torch.exp((g - self.g) / self.epsilon))
+        epsilon = self.epsilon[:, None]
+        self.values.mul_((problem.a * torch.exp((f - self.f) / epsilon))[:, :, None])
+        self.values.mul_((problem.b * torch.exp((g - self.g) / epsilon))[:, None, :])
 
 
 def _balanced(problem: Problem, kernel: Kernel, warm: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Both marginals hard: u = a/Kv, v = b/Kᵀu, with a and b inside u and v.
+    """Both marginals hard: every clip runs by itself until it is done."""
+    log_u, log_v = torch.empty_like(problem.a), torch.empty_like(problem.b)
+    iterations, error = warm.clone(), torch.empty_like(problem.epsilon)
+    with np.errstate(all="ignore"):
+        for clip in range(len(error)):
+            count, error[clip] = _balance(problem, kernel, clip, log_u[clip].numpy(), log_v[clip].numpy())
+            iterations[clip] += count
+    epsilon = problem.epsilon[:, None]
+    return kernel.f + epsilon * log_u, kernel.g + epsilon * log_v, iterations, error
+
+
+def _balance(problem: Problem, kernel: Kernel, clip: int, log_u: np.ndarray, log_v: np.ndarray) -> tuple[int, float]:
+    """U = a/Kv, v = b/Kᵀu, with a and b inside u and v; fills log(u/a) and log(v/b), returns iterations and error.
 
     In numpy: a call costs half of torch's, which is what an iteration over 784 patches is made of, and its products
     are no slower.
     """
-    a, b, k = problem.a[0].numpy(), problem.b[0].numpy(), kernel.values.numpy()
-    u, v = np.empty_like(a), b.copy()
-    row_sums, column_sums = np.dot(k, v), np.empty_like(b)
-    f = g = kernel.f
-    count, error = 0, np.inf
-    with np.errstate(all="ignore"):
-        while count < problem.max_iterations:
-            for _ in range(min(problem.check_every, problem.max_iterations - count)):
-                np.divide(a, row_sums, out=u)
-                np.dot(u, k, out=column_sums)
-                np.divide(b, column_sums, out=v)
-                np.dot(k, v, out=row_sums)
-                count += 1
-            error = np.abs(u * row_sums - a).sum()
-            log_u, log_v = np.log(u / a), np.log(v / b)
-            f = kernel.f + kernel.epsilon * torch.from_numpy(log_u)
-            g = kernel.g + kernel.epsilon * torch.from_numpy(log_v)
-            if not error > problem.tolerance:
-                break
-            if max(np.abs(log_u).max(), np.abs(log_v).max()) > ABSORB_AT:
-                kernel.take(f, g)
-                np.dot(k, b, out=row_sums)
-    return f[None], g[None], warm + count, torch.from_numpy(np.atleast_1d(error))
+    a, b, k = problem.a[clip].numpy(), problem.b[clip].numpy(), kernel.values[clip].numpy()
+    u, v, column_sums = np.empty_like(a), b.copy(), np.empty_like(b)
+    row_sums = np.dot(k, v)
+    count = 0
+    while True:
+        for _ in range(min(problem.check_every, problem.max_iterations - count)):
+            np.divide(a, row_sums, out=u)
+            np.dot(u, k, out=column_sums)
+            np.divide(b, column_sums, out=v)
+            np.dot(k, v, out=row_sums)
+            count += 1
+        error = float(np.abs(u * row_sums - a).sum())
+        np.log(u / a, out=log_u)
+        np.log(v / b, out=log_v)
+        if not error > problem.tolerance or count == problem.max_iterations:
+            return count, error
+        if max(-log_u.min(), log_u.max(), -log_v.min(), log_v.max()) > ABSORB_AT:
+            epsilon = kernel.epsilon[clip]
+            f, g = (
+                kernel.f[clip] + epsilon * torch.from_numpy(log_u),
+                kernel.g[clip] + epsilon * torch.from_numpy(log_v),
+            )
+            kernel.take(clip, f, g)
+            np.dot(k, b, out=row_sums)
 
 
 def _soft(problem: Problem, kernel: Kernel, g: Tensor, warm: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -104,17 +126,20 @@ def _soft(problem: Problem, kernel: Kernel, g: Tensor, warm: Tensor) -> tuple[Te
 
     def step(g: Tensor, epsilon: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         v = torch.exp(log_b + (g - kernel.g) / epsilon)
-        log_rows = torch.from_numpy(np.dot(k, v[0].numpy())).log_() - kernel.f / epsilon
+        row_sums = torch.from_numpy(np.matmul(k, v.numpy()[:, :, None])[:, :, 0])
+        log_rows = row_sums.log_() - kernel.f / epsilon
         f = -strictness_at(epsilon, tau_v) * epsilon * log_rows
         f = f + shift(f, g, log_a, log_b, tau_v, tau_w, problem.soft)
         log_u = (f - kernel.f) / epsilon
-        top = log_u.max()
+        top = log_u.amax(dim=1, keepdim=True)
         u = torch.exp(log_a + log_u - top)
-        log_columns = torch.from_numpy(np.dot(u[0].numpy(), k)).log_() + top - kernel.g / epsilon
+        column_sums = torch.from_numpy(np.matmul(u.numpy()[:, None, :], k)[:, 0])
+        log_columns = column_sums.log_() + top - kernel.g / epsilon
         next_g = -strictness_at(epsilon, tau_w) * epsilon * log_columns
         log_v = (next_g - kernel.g) / epsilon
-        if max(float(log_u.abs().max()), float(log_v.abs().max())) > ABSORB_AT:
-            kernel.take(f[0], next_g[0])
+        greatest = torch.maximum(log_u.abs().amax(dim=1), log_v.abs().amax(dim=1))
+        for clip in torch.nonzero(greatest > ABSORB_AT).flatten().tolist():
+            kernel.take(clip, f[clip], next_g[clip])
         return log_rows, f, next_g
 
     return sinkhorn(step, problem, (g, warm))

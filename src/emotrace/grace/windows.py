@@ -83,6 +83,8 @@ class _Reel:
         while crop.slot >= self._start + self._places:
             yield from self._window(self._start)
             self._start += max(1, self._places // 2)
+        if not self._new and not any(shot.crop.slot >= self._start for shot in self._shots):
+            self._start = crop.slot  # after a gap the windows begin anew
         self._new.append(crop)
 
     def rest(self) -> Iterator[Window]:

@@ -26,7 +26,7 @@ from emotrace.training.settings import TrainingSettings
 _AS_IN_DFEW = {"happiness": "happy", "sadness": "sad", "anger": "angry"}
 
 
-def write_tiny_grace(folder: Path, *, epochs: int = 3, clips_per_class: int = 1, seed: int = 0, **config: Any) -> Path:
+def write_tiny_grace(folder: Path, *, epochs: int = 2, clips_per_class: int = 1, seed: int = 0, **config: Any) -> Path:
     """Trains on made-up clips and writes what training writes; a few seconds on one core.
 
     Args:

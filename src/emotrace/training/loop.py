@@ -111,10 +111,12 @@ class _Run:
         self._total_steps = settings.epochs * self._sampler.batches_per_epoch
         going_on = resume and folder.has_a_run()
         accelerator.wait_for_everyone()  # before the first process changes what the others have just looked at
+        if accelerator.is_main_process:
+            folder.tidy()
+            if not going_on:
+                folder.clear()
         if going_on:
             folder.load_weights()
-        elif accelerator.is_main_process:
-            folder.clear()
         self._stepper = Stepper(learner, settings, accelerator, fold=fold, total_steps=self._total_steps)
         self.position = folder.load_position(self._stepper) if going_on else Position()
 

@@ -19,14 +19,12 @@ DTYPES: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.fl
 def new_accelerator(precision: Precision) -> Accelerator:
     """The processes of one run, which may follow others in the same program.
 
-    Some branches of a model may have no part in a loss, so processes look for parameters without a gradient. Buffers
-    are averaged here, not copied from the first process, which has seen its own clips only.
+    Some branches of a model may have no part in a loss, so processes look for parameters without a gradient.
 
     Raises:
         UsageError: fp16 without a device that gains from it, or a launcher that cuts the model itself into parts.
     """
-    averaging = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
-    accelerator = Accelerator(kwargs_handlers=[averaging])
+    accelerator = Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
     kind = accelerator.distributed_type
     if kind in (DistributedType.DEEPSPEED, DistributedType.FSDP, DistributedType.MEGATRON_LM):
         raise UsageError(

@@ -85,6 +85,12 @@ class RunFolder:
         except OSError as error:
             raise UnwritableOutput(f"cannot be cleared ({error.strerror})", where=self.path) from error
 
+    def tidy(self) -> None:
+        """Takes away what a kill in the middle of writing a file left beside it."""
+        for file in (self._history, *self._tables.values()):
+            for leftover in self.path.glob(f".{file.name}.*.part"):
+                leftover.unlink(missing_ok=True)
+
     # ---- going on
 
     def load_weights(self) -> None:
@@ -122,13 +128,14 @@ class RunFolder:
             test.write(self._tables["best_on_test"])
 
     def save(self, position: Position, stepper: Stepper) -> None:
-        """Writes `best/` if the last epoch is the chosen one and has just ended, the history, and `last/`."""
+        """Writes `last/`; after an epoch the history too, and `best/` if that epoch is the chosen one."""
         history = position.history
         config = self._config(position)
         module, keep_frozen = self._learner.module, self._settings.keep_frozen
-        if history and position.batches == 0 and chosen(history) is history[-1]:
-            save_checkpoint(self._best, module=module, keep_frozen=keep_frozen, **config)
-        write_history(self._history, history)
+        if history and position.batches == 0:
+            if chosen(history) is history[-1]:
+                save_checkpoint(self._best, module=module, keep_frozen=keep_frozen, **config)
+            write_history(self._history, history)
         state = state_files(position, optimizer=stepper.optimizer, module=module, scaler=stepper.scaler.state_dict())
         save_checkpoint(self._last, module=module, state=state, keep_frozen=keep_frozen, **config)
 
