@@ -73,16 +73,19 @@ ARMS = (
     Arm(name="alignment none", changes={"alignment": "none"}),
     Arm(name="softmax", changes={"alignment": "softmax"}),
     Arm(name="unbalanced", changes={"alignment": "unbalanced"}),
-    Arm(name="text coarse, softmax", changes={"text": "coarse", "alignment": "softmax"}),
-    Arm(name="text coarse, unbalanced", changes={"text": "coarse", "alignment": "unbalanced"}),
-    Arm(name="text none, softmax", changes={"text": "none", "alignment": "softmax"}),
-    Arm(name="text none, unbalanced", changes={"text": "none", "alignment": "unbalanced"}),
     Arm(name="all off", changes={"text": "none", "motion": "off", "alignment": "none"}),
     Arm(name="fine, read at test", changes={"text_mode": "train_and_test"}),
     Arm(name="coarse, read at test", changes={"text": "coarse", "text_mode": "train_and_test"}),
     Arm(name="control: shuffled frames", changes={}, order="shuffled"),
     Arm(name="control: shuffled text", changes={}, strangers_words=True),
 )
+CROSSED = (
+    Arm(name="text coarse, softmax", changes={"text": "coarse", "alignment": "softmax"}),
+    Arm(name="text coarse, unbalanced", changes={"text": "coarse", "alignment": "unbalanced"}),
+    Arm(name="text none, softmax", changes={"text": "none", "alignment": "softmax"}),
+    Arm(name="text none, unbalanced", changes={"text": "none", "alignment": "unbalanced"}),
+)
+"""Words against alignment, with `--crossed`: twelve more runs."""
 
 
 def config_of(arm: Arm, labels: tuple[str, ...]) -> GraceConfig:
@@ -164,7 +167,7 @@ def _strangers(labels: tuple[str, ...]) -> list[int]:
 def run_arm(root: Path, out: Path, name: str, seed: int, epochs: int) -> Path:
     """Trains one arm of one seed on what was seen, and keeps its scores clip by clip."""
     torch.set_num_threads(1)
-    arm = next(arm for arm in ARMS if arm.name == name)
+    arm = next(arm for arm in ARMS + CROSSED if arm.name == name)
     folder = out / "arms" / f"seed{seed}" / arm.name.replace(": ", "-").replace(", ", "-").replace(" ", "_")
     if (folder / "scores.npz").exists():
         return folder
@@ -191,11 +194,12 @@ def main() -> None:
     options.add_argument("--workers", type=int, default=2, help="processes, one thread each")
     options.add_argument("--encoder-epochs", type=int, default=ENCODER_EPOCHS)
     options.add_argument("--epochs", type=int, default=HEAD_EPOCHS, help="of every arm")
+    options.add_argument("--crossed", action="store_true", help="also coarse and no text with softmax and unbalanced")
     options.add_argument("--only", nargs="*", help="names of arms; all without it")
     options.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder of results/ and images/")
     given = options.parse_args()
     root, out, seeds = given.root, given.out, tuple(range(given.seeds))
-    arms = [arm for arm in ARMS if not given.only or arm.name in given.only]
+    arms = [arm for arm in ARMS + CROSSED * given.crossed if not given.only or arm.name in given.only]
     clock = Clock(out / "minutes.json")
 
     with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:

@@ -38,6 +38,7 @@ def test_its_commands_exist() -> None:
     from emotrace.cli.main import app
 
     known = {command.callback.__name__ for command in app.registered_commands if command.callback is not None}
+    known |= {str(group.typer_instance.info.name) for group in app.registered_groups if group.typer_instance}
     named = set(re.findall(r"^\| `emotrace (\w+)", README, flags=re.M))
     assert named == known
 

@@ -21,6 +21,7 @@ EXTRAS: dict[str, str] = {
     "gemini": "the same by Google's Gemini",
     "asr": "transcripts by speech recognition",
     "train": "training and running GRACE and the fusion network",
+    "tensorboard": "curves of a training run for TensorBoard",
     "rl": "learning HyDRA's protocol by SFT and GRPO",
     "eval": "scikit-learn beside our own metrics",
     "serve": "the server and its web page",

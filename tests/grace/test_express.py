@@ -168,15 +168,3 @@ def test_every_other_arm_gives_an_expression_too(
 
 def test_the_same_window_gives_the_same_expression(model: Grace, moving: list[np.ndarray]) -> None:
     assert read(model, moving, SMILE, class_words=True) == read(model, moving, SMILE, class_words=True)
-
-
-def test_a_picture_of_numbers_that_are_none_is_masked_not_spread(model: Grace, moving: list[np.ndarray]) -> None:
-    window = window_of(moving, model)
-    window.seen.tokens.features[0, -49:] = 0.0
-    window.seen.tokens.mask[0, -49:] = False  # the last picture, as an encoder leaves one that it could not use
-    evidence = sheet(SMILE)
-    words = words_of(narrate(evidence), model.text.tokenizer, model.config)
-    with torch.no_grad():
-        found = express(model, window, words, evidence, source="grace/0", scheme="dfew")
-    assert not found.heat.steps[-1].any()
-    assert found.heat.values.sum() == pytest.approx(1.0)

@@ -133,3 +133,22 @@ def test_memory_does_not_grow_with_the_clip() -> None:
         for window in windows(stream(), model()):
             assert window.frames
     assert most <= 2 * 4 + 1, "no more than two windows of pictures are kept"
+
+
+def test_a_picture_that_the_encoder_leaves_out_gets_no_heat(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = model()
+    encode = network.visual.encode_frames
+
+    def blind_to_the_second(frames: torch.Tensor, frame_mask: torch.Tensor) -> Any:
+        spoilt = frames.clone()
+        spoilt[:, 1, 0, 0, 0] = torch.nan
+        return encode(spoilt, frame_mask)
+
+    monkeypatch.setattr(network.visual, "encode_frames", blind_to_the_second)
+    (window,) = cut(map(crop, range(4)), network)
+    assert window.seen.tokens.frame_mask.tolist() == [[True, False, True, True]]
+    with torch.no_grad():
+        output = network(window.seen)
+    assert torch.isfinite(output.logits).all()
+    assert not output.heat[0, 1].any()
+    assert output.heat.sum() == pytest.approx(1.0)

@@ -19,9 +19,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from emotrace.encoders.initialise import drawn_for
 from emotrace.training.learner import Item, Losses
 from emotrace.training.loop import fit
-from emotrace.training.seeds import generator_of, seeded_init
+from emotrace.training.seeds import generator_of
 from emotrace.training.settings import TrainingSettings
 
 LABELS = ("happy", "sad", "neutral")
@@ -46,12 +47,12 @@ class Blobs:
 class Layers(nn.Module):
     def __init__(self, *, width: int, dropout: float, centre: bool, extra: bool) -> None:
         super().__init__()
-        with seeded_init("first"):
+        with drawn_for("first", seed=0):
             self.first = nn.Linear(6, width)
         if extra:
-            with seeded_init("extra"):
+            with drawn_for("extra", seed=0):
                 self.extra = nn.Linear(width, width)
-        with seeded_init("last"):
+        with drawn_for("last", seed=0):
             self.last = nn.Linear(width, len(LABELS))
         self.dropout = nn.Dropout(dropout)
         self.centre = centre

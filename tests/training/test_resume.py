@@ -128,7 +128,9 @@ def test_another_run_is_refused_with_both_values(
 
 def test_another_split_labels_or_fold_are_refused_with_both_values(small: ModuleType, straight: Path) -> None:
     settings = TrainingSettings(**SETTINGS)
-    with pytest.raises(CheckpointMismatch, match=r"101 train, 0 validation, 60 test.*100 train, 0 validation, 60 test"):
+    with pytest.raises(
+        CheckpointMismatch, match=r"101 train, 0 validation, 101 test.*100 train, 0 validation, 101 test"
+    ):
         fit(small.SmallLearner(), train=small.TRAIN[1:], test=small.TEST, settings=settings, out=straight)
     with pytest.raises(CheckpointMismatch, match='fold is "1" in the checkpoint and "2" here'):
         fit(small.SmallLearner(), train=small.TRAIN, test=small.TEST, settings=settings, out=straight, fold="2")

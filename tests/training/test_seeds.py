@@ -8,13 +8,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
 from emotrace.training.seeds import (
     generator_of,
     global_generators_kept,
     seed_of,
-    seeded_init,
     set_global_generators,
     torch_generator_of,
 )
@@ -41,19 +39,6 @@ def test_generators_are_those_of_the_seed() -> None:
     assert generator_of(*name).integers(1 << 40) == np.random.default_rng(seed_of(*name)).integers(1 << 40)
     theirs = torch.rand(3, generator=torch.Generator().manual_seed(seed_of(*name)))
     assert torch.equal(torch.rand(3, generator=torch_generator_of(*name)), theirs)
-
-
-def test_another_branch_does_not_change_the_draws_of_a_module() -> None:
-    def head(branches: int) -> torch.Tensor:
-        for number in range(branches):
-            with seeded_init(f"branch {number}"):
-                nn.Linear(3, 3)
-        with seeded_init("head"):
-            return nn.Linear(4, 2).weight.detach()
-
-    assert torch.equal(head(0), head(3))
-    with seeded_init("head", run=1):
-        assert not torch.equal(head(0), nn.Linear(4, 2).weight.detach())
 
 
 def test_the_generators_are_given_back(request: pytest.FixtureRequest) -> None:

@@ -1,24 +1,22 @@
-"""How a whole picture moved and changed its light from one frame to the next: a robust affine and photometric fit [ours].
+"""How a picture moved and changed its light as a whole from one frame to the next: a robust affine fit [ours].
 
     current(x) ~ (1 + gain) * previous(x + shift + matrix @ x) + offset          x from the picture's centre
 
-Eight numbers per pair of frames, by Gauss-Newton with Geman-McClure weights: a moving mouth or a waving hand counts as an
-outlier. Coarse pictures first, for large motion. What is left after the fit is what the face did beyond moving, tilting
-and zooming as a whole, and beyond the lamp; a head that turns shows new sides, which no affine map explains.
+Eight numbers per pair of frames, by Gauss-Newton with Geman-McClure weights: a moving mouth or a waving hand counts as
+an outlier. Coarse pictures come first, for large motion. What is left after the fit is what the face did beyond moving,
+tilting and zooming as a whole, and beyond the lamp. A head that turns shows new sides, which no affine map explains.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-LEVELS = ((4, True), (2, True), (2, False))
-"""Coarse to fine: how many pixels become one, and whether a blur of one such pixel follows. At 112 px these are blurs of
-4, 2 and 1 px. Half the size is enough to say to a twentieth of a pixel how the picture moved, at a quarter of the cost."""
 STEPS = 6
 """Gauss-Newton steps at each level."""
 RIM = 1.0 / 28.0
@@ -29,12 +27,12 @@ MOST_MATRIX = 0.3
 RIDGE = 1e-6
 SCALE_FLOOR = 1e-4
 TEXTURE = 0.1
-"""Pixels with at least this share of the mean squared slope say how well the pictures fit. A flat wall fits itself under
-any motion: were it the larger part of the picture and counted, it would make the face the outlier."""
+"""Pixels with at least this share of the mean squared slope say how well the pictures fit. A flat wall fits itself
+under any motion: were it the larger part of the picture and counted, it would make the face the outlier."""
 LOSS_SLACK = 1e-3
 """A still pair stays as good as it was but for rounding: that is no failure."""
-PAIRS_AT_ONCE = 64
-"""Memory stays flat, and the pairs in work stay in the cache."""
+PAIRS_AT_ONCE = 16
+"""Memory stays flat, and what is in work stays in the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +74,9 @@ def fit_affine(previous: Float[Tensor, "pair side side"], current: Float[Tensor,
     """
     if not len(previous):
         return AffineFit.at_rest(0, device=previous.device)
-    parts = [_fit(*pair) for pair in zip(previous.split(PAIRS_AT_ONCE), current.split(PAIRS_AT_ONCE), strict=True)]
+    starts = range(0, len(previous), PAIRS_AT_ONCE)
+    with torch.autocast(previous.device.type, enabled=False):
+        parts = [_fit(previous[at : at + PAIRS_AT_ONCE], current[at : at + PAIRS_AT_ONCE]) for at in starts]
     return AffineFit(**{name: torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])})
 
 
@@ -89,17 +89,50 @@ def warped(
 
 def smooth(pictures: Float[Tensor, "picture side side"]) -> Float[Tensor, "picture side side"]:
     """Gaussian blur of one pixel, with the edge repeated."""
-    kernel = torch.softmax(-0.5 * torch.arange(-3.0, 4.0, device=pictures.device).square(), dim=0)
-    padded = functional.pad(pictures[:, None], (3, 3, 3, 3), mode="replicate")
-    across = functional.conv2d(padded, kernel.view(1, 1, 1, 7))
-    return functional.conv2d(across, kernel.view(1, 1, 7, 1))[:, 0]
+    side = pictures.shape[-1]
+    kernel = torch.softmax(-0.5 * torch.arange(-3.0, 4.0).square(), dim=0).tolist()
+    # Sums instead of a convolution: that would lose precision on the GPUs that round its factors.
+    padded = functional.pad(pictures[:, None], (3, 3, 3, 3), mode="replicate")[:, 0]
+    rows = sum((weight * padded[:, at : at + side] for at, weight in enumerate(kernel)), start=torch.zeros(()))
+    return sum((weight * rows[:, :, at : at + side] for at, weight in enumerate(kernel)), start=torch.zeros(()))
 
 
-def _warped(pictures: Tensor, shift: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
-    frame = torch.cat([matrix + torch.eye(2, device=matrix.device), shift[:, :, None]], dim=2)
-    sources = functional.affine_grid(frame, list(pictures.shape), align_corners=False)
-    read = functional.grid_sample(pictures, sources, mode="bilinear", padding_mode="border", align_corners=False)
-    return read, sources.abs().amax(dim=-1) <= 1.0
+def _warped(
+    pictures: Float[Tensor, "pair channel height width"],
+    shift: Float[Tensor, "pair 2"],
+    matrix: Float[Tensor, "pair 2 2"],
+) -> tuple[Float[Tensor, "pair channel height width"], Bool[Tensor, "pair height width"]]:
+    down, right = (_centres(cells, pictures.device) for cells in pictures.shape[2:])
+    # x + shift + matrix @ x, as sums of what depends on the column and what depends on the row.
+    from_column = matrix[:, :, 0, None] * right
+    from_row = matrix[:, :, 1, None] * down + shift[:, :, None]
+    x = (right + from_column[:, 0])[:, None, :] + from_row[:, 0, :, None]
+    y = from_column[:, 1][:, None, :] + (down + from_row[:, 1])[:, :, None]
+    read = functional.grid_sample(
+        pictures, torch.stack([x, y], dim=3), mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return read, (x.abs() <= 1.0) & (y.abs() <= 1.0)
+
+
+def _centres(cells: int, device: torch.device) -> Float[Tensor, " cell"]:
+    """Where the cells of a row lie, in half sides from the middle."""
+    return (torch.arange(cells, device=device) * 2 + 1) / cells - 1
+
+
+def _levels(pictures: Float[Tensor, "pair side side"]) -> Iterator[Float[Tensor, "pair level level"]]:
+    """Coarse to fine: of 112 px these are blurs of 4, 2 and 1 px.
+
+    Half the size is enough to say to a twentieth of a pixel how the picture moved, at a quarter of the cost.
+    """
+    half = _halved(pictures)
+    yield smooth(_halved(half))
+    yield smooth(half)
+    yield half
+
+
+def _halved(pictures: Float[Tensor, "pair side side"]) -> Float[Tensor, "pair half half"]:
+    rows = pictures[:, 0::2] + pictures[:, 1::2]
+    return (rows[:, :, 0::2] + rows[:, :, 1::2]) / 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,17 +142,16 @@ class _Level:
     previous: Float[Tensor, "pair 1 side side"]
     current: Float[Tensor, "pair pixel"]
     slopes: Float[Tensor, "pair 8 pixel"]
-    """How the moved picture changes with each of the eight numbers, read off the current one, which it comes to equal."""
+    """How the moved picture changes with each of the eight numbers, read off the current one, which it comes to be."""
     counted: Bool[Tensor, " pixel"]
-    textured: Bool[Tensor, "pair pixel"]
+    judges: Int[Tensor, " judge"]
+    """Every second pixel along both axes, the same from left and right: they say how well the pictures fit."""
+    textured: Bool[Tensor, "pair judge"]
 
     @classmethod
-    def of(cls, previous: Tensor, current: Tensor, *, pooled: int, blurred: bool) -> _Level:
-        previous, current = (functional.avg_pool2d(each[:, None], pooled)[:, 0] for each in (previous, current))
-        if blurred:
-            previous, current = smooth(previous), smooth(current)
+    def of(cls, previous: Float[Tensor, "pair side side"], current: Float[Tensor, "pair side side"]) -> _Level:
         side = current.shape[-1]
-        along = (torch.arange(side, device=current.device) * 2 + 1) / side - 1
+        along = _centres(side, current.device)
         rim = max(1, round(side * RIM))
         inner = functional.pad(torch.ones(side - 2 * rim, device=current.device), (rim, rim))
         counted = torch.outer(inner, inner).flatten() > 0
@@ -128,23 +160,29 @@ class _Level:
         down = functional.pad((current[:, 2:] - current[:, :-2]) * (side / 4), (0, 0, 1, 1))
         energy = (right.square() + down.square()).flatten(1) * counted
         contrast = current - current.mean(dim=(1, 2), keepdim=True)
+        edge = torch.minimum(
+            torch.arange(side, device=current.device), torch.arange(side, device=current.device).flip(0)
+        )
+        judges = (torch.outer(edge % 2 == 0, edge % 2 == 0).flatten() & counted).nonzero()[:, 0]
+        textured = energy[:, judges] >= TEXTURE * energy.sum(dim=1, keepdim=True) / counted.sum()
         moves = [right, down, right * along, right * along[:, None], down * along, down * along[:, None]]
         return cls(
             previous=previous[:, None],
             current=current.flatten(1),
             slopes=torch.stack([*moves, contrast, torch.ones_like(contrast)], dim=1).flatten(2),
             counted=counted,
-            textured=counted & (energy >= TEXTURE * energy.sum(dim=1, keepdim=True) / counted.sum()),
+            judges=judges,
+            textured=textured,
         )
 
     def scale(self, left: Float[Tensor, "pair pixel"]) -> Float[Tensor, "pair 1"]:
         """Standard deviation of a normal distribution with the median size of the textured pixels."""
-        sizes = torch.where(self.textured, left.abs(), torch.nan)
+        sizes = torch.where(self.textured, left[:, self.judges].abs(), torch.nan)
         return 1.4826 * sizes.nanmedian(dim=1, keepdim=True).values.nan_to_num(0.0) + SCALE_FLOOR
 
     def loss(self, left: Float[Tensor, "pair pixel"], scale: Float[Tensor, "pair 1"]) -> Float[Tensor, " pair"]:
         """Mean Geman-McClure loss of the textured pixels, 0..1."""
-        squares = (left / (2 * scale)).square()
+        squares = (left[:, self.judges] / (2 * scale)).square()
         return (squares / (1 + squares) * self.textured).sum(dim=1) / self.textured.sum(dim=1).clamp_min(1)
 
 
@@ -165,8 +203,8 @@ def _fit(previous: Float[Tensor, "pair side side"], current: Float[Tensor, "pair
         made = (1 + gain)[:, None] * (read.flatten(1) - middle[:, None]) + (middle + lift)[:, None]
         return made - level.current, seen.flatten(1)
 
-    for pooled, blurred in LEVELS:
-        level = _Level.of(previous, current, pooled=pooled, blurred=blurred)
+    for pictures in zip(_levels(previous), _levels(current), strict=True):
+        level = _Level.of(*pictures)
         for _ in range(STEPS):
             left, seen = residual(level)
             trust = (1 + (left / (2 * level.scale(left))).square()).square().reciprocal() * seen * level.counted

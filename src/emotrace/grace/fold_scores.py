@@ -8,6 +8,7 @@ what other test clips could have changed, not what another seed could have. All 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -173,8 +174,9 @@ def _summed(predictions: Predictions) -> dict[str, SummedScore]:
     return {name: from_cells(cells, shape=(classes, classes), score=CLOSED_SET_SCORES[name]) for name in SCORES}
 
 
+@lru_cache(maxsize=64)
 def _draws(predictions: Predictions, seed: int) -> dict[str, Float64[np.ndarray, " round"]]:
-    """The scores of the same resamples."""
+    """The scores of the same resamples; kept, since a fold's own row and the mean over folds both need them."""
     return {name: draw_scores(each, rounds=ROUNDS, seed=seed) for name, each in _summed(predictions).items()}
 
 

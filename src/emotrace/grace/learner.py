@@ -175,8 +175,8 @@ class GraceLearner:
         """The gates. Those that stay shut for five epochs are named in a warning: the branch is unused."""
         gates = self.module.gates()
         watched = {name: gate for name, gate in gates.items() if name != "text" or self._reads_text}
-        if epoch + 1 == _EPOCHS_TO_OPEN and (shut := [name for name, gate in watched.items() if abs(gate) < _SHUT]):
-            warnings.warn(f"after {epoch + 1} epochs these branches are unused: {', '.join(shut)}", stacklevel=2)
+        if epoch == _EPOCHS_TO_OPEN and (shut := [name for name, gate in watched.items() if abs(gate) < _SHUT]):
+            warnings.warn(f"after {epoch} epochs these branches are unused: {', '.join(shut)}", stacklevel=2)
         return {f"gate/{name}": gate for name, gate in gates.items()}
 
     @property

@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from emotrace.encoders.encoded import PatchEncoded
 from emotrace.errors import UsageError
-from emotrace.grace.affine import PAIRS_AT_ONCE, AffineFit, at_rest, fit_affine, moved, places, smooth
+from emotrace.grace.affine import PAIRS_AT_ONCE, AffineFit, fit_affine, smooth, warped
 
 Source = Literal["pixel", "feature", "off"]
 Rigid = Literal["off", "median", "affine"]
@@ -89,7 +89,7 @@ def motion_weights(
         raise UsageError(f"the grid of tokens has {grid[0]} frames and the mask {count}")
     valid = frame_mask[:, :, None].expand(batch, count, grid[1] * grid[2])
     if tokens is not None:
-        valid = valid & tokens.mask.unflatten(1, (count, -1))
+        valid = valid & tokens.mask.reshape(batch, count, -1)
     refused = frame_mask.new_zeros(batch, dtype=torch.long)
     if source == "off":
         scaled = torch.zeros(valid.shape, device=valid.device)
@@ -97,7 +97,7 @@ def motion_weights(
         differences, refused = _differences(frames, tokens, frame_mask, valid, grid[1:], source, rigid, fit)
         scaled = _in_units_of_the_mean(differences, valid, FLOOR[source])
     weights = _shares(scaled / temperature, valid, group, uniform_share)
-    return Motion(weights=weights.flatten(1), map=scaled.unflatten(2, grid[1:]), refused=refused)
+    return Motion(weights=weights.flatten(1), map=scaled.reshape(batch, *grid), refused=refused)
 
 
 @torch.no_grad()
@@ -184,16 +184,19 @@ def _differences(
     """Difference of every patch to the frame before, and how many fits of each clip were refused."""
     pairs = _Pairs.of(frame_mask)
     there = (valid[:, 1:] & valid[:, :-1])[pairs.exists]
-    pixels = _grey(frames, frame_mask) if source == "pixel" else None
     if rigid != "affine":
-        fit = at_rest(len(pairs.later), device=frame_mask.device)
-    elif fit is None:
-        fit = affine_fit(frames, frame_mask)
-    if pixels is not None:
+        fit = AffineFit.at_rest(len(pairs.later), device=frame_mask.device)
+    elif fit is not None and len(fit.refused) != len(pairs.later):
+        raise UsageError(
+            f"the affine fit is of {len(fit.refused)} pairs of frames; these clips have {len(pairs.later)}"
+        )
+    if source == "pixel":
+        pixels = _grey(frames, frame_mask)
+        fit = fit or fit_affine(pixels[pairs.earlier], pixels[pairs.later])
         measured = _pixel_differences(pixels, pairs, fit, patches)
     else:
-        units = _units(tokens, frame_mask)
-        measured = _feature_differences(units, pairs, there, fit, patches, centred=rigid != "off")
+        fit = fit or affine_fit(frames, frame_mask)
+        measured = _feature_differences(_units(tokens, frame_mask), pairs, there, fit, patches, centred=rigid != "off")
     measured = torch.where(there, measured, 0.0)
     if rigid != "off":
         measured = (measured - _median(measured, there)).clamp_min(0.0)
@@ -220,7 +223,7 @@ def _units(tokens: PatchEncoded | None, frame_mask: Bool[Tensor, "batch frame"])
     if tokens is None:
         raise UsageError("differences of features need tokens")
     kept = torch.where(tokens.mask[:, :, None], tokens.features.float(), 0.0)
-    return functional.normalize(kept.unflatten(1, (frame_mask.shape[1], -1))[frame_mask], dim=-1)
+    return functional.normalize(kept.reshape(*frame_mask.shape, -1, kept.shape[2])[frame_mask], dim=-1)
 
 
 def _pixel_differences(
@@ -228,8 +231,7 @@ def _pixel_differences(
 ) -> Float[Tensor, "pair patch"]:
     """Mean absolute difference over those pixels of a patch that the earlier picture shows, in its light."""
     gain, offset = fit.gain[:, None, None], fit.offset[:, None, None]
-    where = places(SIDE, SIDE, like=pixels)
-    earlier, seen = moved(pixels[pairs.earlier][:, None], where, shift=fit.shift, matrix=fit.matrix)
+    earlier, seen = warped(pixels[pairs.earlier][:, None], fit)
     off = (pixels[pairs.later] - (1 + gain) * earlier[:, 0] - offset).abs() / (1 + gain)
     sums = functional.adaptive_avg_pool2d(torch.stack([off * seen, seen.to(off.dtype)], dim=1), patches)
     total, share = sums.flatten(2).unbind(dim=1)
@@ -246,13 +248,14 @@ def _feature_differences(
     centred: bool,
 ) -> Float[Tensor, "pair patch"]:
     """Length of the difference of unit tokens; `centred`: without what all patches of the frame share."""
-    where = places(*patches, like=units)
     parts = []
     # A few pairs at a time: a warped copy of all tokens of a batch would be the largest thing in memory.
-    for some in torch.arange(len(there), device=units.device).split(PAIRS_AT_ONCE):
-        maps = units[pairs.earlier[some]].mT.unflatten(2, patches)
-        earlier, seen = moved(maps, where, shift=fit.shift[some], matrix=fit.matrix[some])
-        change = units[pairs.later[some]] - earlier.flatten(2).mT
+    for first in range(0, len(there), PAIRS_AT_ONCE):
+        some = slice(first, first + PAIRS_AT_ONCE)
+        earlier = units[pairs.earlier[some]].mT
+        maps = earlier.reshape(*earlier.shape[:2], *patches)
+        there_before, seen = warped(maps, fit.of(some))
+        change = units[pairs.later[some]] - there_before.flatten(2).mT
         visible = seen.flatten(1) & there[some]
         if centred:
             change = change - _median(change.mT, visible[:, None].expand_as(change.mT)).mT

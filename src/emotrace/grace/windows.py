@@ -67,6 +67,8 @@ class _Shot:
     crop: FaceCrop
     tokens: Float[Tensor, "patch dim"]
     feature: Float[Tensor, " dim"]
+    could_be_seen: bool
+    """False where the encoder left the picture out."""
 
 
 class _Reel:
@@ -102,19 +104,19 @@ class _Reel:
 
 
 def _encoded(crops: list[FaceCrop], model: Grace) -> list[_Shot]:
-    pictures = _as_tensor(crops)
-    seen = model.visual.encode_frames(pictures, torch.ones(1, len(crops), dtype=torch.bool))
+    seen = model.visual.encode_frames(_as_tensor(crops), torch.ones(1, len(crops), dtype=torch.bool))
     tokens = seen.features[0].reshape(len(crops), -1, seen.features.shape[2])
+    could_be_seen = seen.frame_mask[0].tolist()
     return [
-        _Shot(crop=crop, tokens=tokens[place], feature=seen.frame_features[0, place])
-        for place, crop in enumerate(crops)
+        _Shot(crop=crop, tokens=tokens[k], feature=seen.frame_features[0, k], could_be_seen=could_be_seen[k])
+        for k, crop in enumerate(crops)
     ]
 
 
 def _as_window(shots: list[_Shot], model: Grace) -> Window:
     places, count = model.config.frames, len(shots)
     order = [min(place, count - 1) for place in range(places)]
-    there = torch.arange(places)[None] < count
+    there = torch.tensor([[place < count and shots[place].could_be_seen for place in range(places)]])
     patches = torch.stack([shots[place].tokens for place in order])
     features = torch.stack([shots[place].feature for place in order])
     patches[count:], features[count:] = 0.0, 0.0  # as encoders leave what they do not look at

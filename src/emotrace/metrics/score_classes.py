@@ -11,7 +11,7 @@ import numpy as np
 
 from emotrace.errors import InvalidScores, UnknownLabel, first_five
 from emotrace.labels.schemes import scheme as named_scheme
-from emotrace.metrics.answer_files import ANSWER_COLUMNS, PROBABILITY, TRUTH_COLUMNS, AnswerFile, Joined
+from emotrace.metrics.answer_files import ANSWER_COLUMNS, PROBABILITY, TRUTH_COLUMNS, AnswerFile, Joined, abstention
 from emotrace.metrics.calibration import calibrate, risk_coverage, summed_calibration
 from emotrace.metrics.classification import ClosedSetResult, classify
 from emotrace.metrics.confusion_matrix import CLOSED_SET_SCORES, class_indices
@@ -118,7 +118,8 @@ def _probabilities(joined: Joined, answers: AnswerFile, labels: Sequence[str]) -
             where=answers.path,
             hint=f"Its columns would be: {', '.join(columns)}",
         )
-    if not given or joined.missing:
+    silent = [row for row in joined.answers if abstention(row) and all(cell_of(row, each) is None for each in columns)]
+    if not given or joined.missing or silent:
         return None
     return np.array(
         [

@@ -7,17 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
-import numpy as np
-from jaxtyping import UInt8
 
 from emotrace.errors import MediaError
 from emotrace.grace.expression import RATE_HZ
-from emotrace.media.video import FrameReader
+from emotrace.media.video import Frame, FrameReader
 from emotrace.report.redact import FaceCover
 
 LONGEST_SIDE = 320
 _JPEG_QUALITY = 72
-_NEAR_SECONDS = 0.002
+_ROUNDING_SECONDS = 0.002
 
 
 def stills(media: Path, times_seconds: Iterable[float], cover: FaceCover | None) -> dict[str, str]:
@@ -25,28 +23,26 @@ def stills(media: Path, times_seconds: Iterable[float], cover: FaceCover | None)
 
     Args:
         media: The file that was analysed.
-        times_seconds: When; times of pictures that the analysis looked at.
+        times_seconds: When.
         cover: What is hidden, if anything. It is hidden before the picture is made smaller.
 
     Returns:
-        One picture for each time at which the file has one; none of a file that cannot be read.
+        The picture that was on screen at each time; none of a file that cannot be read.
     """
     wanted = sorted(set(times_seconds))
     found: dict[str, str] = {}
+    shown: Frame | None = None
     try:
         for frame in FrameReader(media, rate_hz=RATE_HZ):
-            while wanted and wanted[0] < frame.time_seconds - _NEAR_SECONDS:
-                wanted.pop(0)
+            while shown is not None and wanted and frame.time_seconds > wanted[0] + _ROUNDING_SECONDS:
+                found[key(wanted.pop(0))] = _data_uri(shown, cover)
             if not wanted:
                 break
-            if wanted[0] <= frame.time_seconds + _NEAR_SECONDS:
-                picture = frame.image
-                if cover is not None:
-                    picture = picture.copy()
-                    cover.hide(picture, frame.time_seconds)
-                found[key(wanted.pop(0))] = _data_uri(picture)
+            shown = frame
     except MediaError:
         return {}
+    if shown is not None:
+        found |= {key(time): _data_uri(shown, cover) for time in wanted}
     return found
 
 
@@ -59,7 +55,11 @@ def key(time_seconds: float) -> str:
     return str(round(1000.0 * time_seconds))
 
 
-def _data_uri(picture: UInt8[np.ndarray, "height width 3"]) -> str:
+def _data_uri(frame: Frame, cover: FaceCover | None) -> str:
+    picture = frame.image
+    if cover is not None:
+        picture = picture.copy()
+        cover.hide(picture, frame.time_seconds)
     scale = min(1.0, LONGEST_SIDE / max(picture.shape[:2]))
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
     small = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)

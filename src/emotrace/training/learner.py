@@ -32,7 +32,7 @@ class Losses:
 
 @runtime_checkable
 class Learner(Protocol):
-    """A model with its data, as the loop sees it."""
+    """A model with its data, as the loop sees it. Epochs are counted from 1, steps from 0."""
 
     module: nn.Module
     """Everything that is trained, and every buffer that must survive a resume."""

@@ -45,7 +45,8 @@ def fit(
     """Trains a learner on one fold, tests it every epoch, and leaves a folder from which all of it can be read.
 
     The headline is the last epoch. Only a validation list may stop training or choose an epoch. Under
-    `accelerate launch` every process calls this; gradients are averaged, and the first process writes.
+    `accelerate launch` or `torchrun` every process calls this; gradients are averaged, the first process writes, and
+    all must see the same `out`.
 
     Args:
         learner: Its module is trained in place and left in evaluation mode, on the accelerator's device.

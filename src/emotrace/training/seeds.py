@@ -42,23 +42,6 @@ def torch_generator_of(run: int, fold: str, epoch: int, purpose: str, key: str =
     return torch.Generator().manual_seed(seed_of(run, fold, epoch, purpose, key))
 
 
-@contextmanager
-def seeded_init(module_name: str, *, run: int = 0) -> Iterator[None]:
-    """Initialises one named module from a fork of torch's generator, so that no other module's draws can change it.
-
-    >>> with seeded_init("head"):
-    ...     first = torch.nn.Linear(2, 2)
-    >>> _ = torch.rand(5)
-    >>> with seeded_init("head"):
-    ...     second = torch.nn.Linear(2, 2)
-    >>> torch.equal(first.weight, second.weight)
-    True
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed_of(run, "", 0, "init", module_name))
-        yield
-
-
 def set_global_generators(seed: int, device: torch.device) -> None:
     """Sets the generators that layers such as dropout draw from: torch's, the device's too, numpy's and Python's."""
     if device.type == "cpu":

@@ -125,6 +125,7 @@
       if (picture) context.drawImage(picture, 0, 0);
       const map = this.at(time);
       if (map) drawMap(context, this.frameAt(time), map);
+      canvas.dataset.drawn = "yes";
       moment.querySelector("em").textContent = map ? map.note : this.word ? "not matched here" : this.view === "off" ? "" : "no map";
     }
     legend() {
