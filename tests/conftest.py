@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,14 @@ def read_talk(grace_weights: Path) -> Analysis:
     from emotrace.grace.system import GraceSystem
 
     return analyze(sample_clip(), systems=[GraceSystem.load(grace_weights, class_words=True)])
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """torch on one thread: models of a few thousand numbers gain nothing from more, and lose on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

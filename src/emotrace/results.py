@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emotrace.errors import UnreadableResult
 from emotrace.evidence.observation import EvidenceSheet, MissingReason, Modality, SegmentKind
-from emotrace.grace.expression import Expression
+from emotrace.grace.expression import MAPS_ASIDE, Expression
 from emotrace.hydra.propose import Hypothesis
 from emotrace.hydra.verify import Verification
 from emotrace.span import Span
@@ -222,8 +222,11 @@ class Analysis(Record):
         return all(verdict.abstain is not None for verdict in verdicts)
 
     def to_json(self) -> str:
-        """The result as JSON text, the same for the same input and settings; a list of numbers stands on one line."""
-        return _NUMBERS.sub(_on_one_line, self.model_dump_json(indent=1)) + "\n"
+        """The result as JSON text, the same for the same input and settings. A map stands on one line."""
+        maps: list[str] = []
+        written = self.model_dump_json(indent=1, context={MAPS_ASIDE: maps})
+        in_order = iter(maps)
+        return _LEFT_OUT.sub(lambda found: f"{found[1]}{next(in_order)}", written) + "\n"
 
     @classmethod
     def read(cls, path: str | Path) -> Analysis:
@@ -258,12 +261,8 @@ class Analysis(Record):
             ) from None
 
 
-_NUMBERS = re.compile(r"\[\n([-+\d.eE,\s]+)\]")
-"""A list of numbers, one a line. Strings hold no raw line break, so this matches structure alone."""
-
-
-def _on_one_line(numbers: re.Match[str]) -> str:
-    return f"[{''.join(numbers[1].split())}]"
+_LEFT_OUT = re.compile(r"""("(?:heat|motion|map)": )null""")
+"""Where a map belongs. Quotation marks within a text are escaped, so this matches keys alone."""
 
 
 def json_schema() -> dict[str, Any]:

@@ -12,6 +12,8 @@ from emotrace.errors import ExitCode, MediaNotFound, ModelNotFound, UsageError
 from emotrace.testing.miniature import layout_of, write
 from emotrace.training.predictions import Predictions
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def emotrace(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -13,6 +13,8 @@ from emotrace.cli.main import app
 from emotrace.errors import CheckpointMismatch, CorpusNotFound, ExitCode, ModelNotFound, UnknownChoice, UsageError
 from emotrace.testing.miniature import layout_of, write
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QUICK = ("--encoder", "tiny", "--epochs", "1", "--frames", "2", "--rigid", "off", "--workers", "0")
 
 

@@ -27,6 +27,8 @@ from emotrace.samples import sample_clip
 from emotrace.testing.miniature import layout_of, write
 from emotrace.testing.synthetic import Bars, Tone, write_clip
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> GraceSystem:

@@ -14,6 +14,8 @@ from emotrace.grace.config import DISCLAIMER, GraceConfig
 from emotrace.grace.inputs import GraceInput
 from emotrace.grace.model import Grace
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LABELS = ("happy", "sad", "neutral")
 
 

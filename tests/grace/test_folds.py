@@ -20,6 +20,8 @@ from emotrace.testing.miniature import layout_of, write
 from emotrace.training.predictions import Predictions
 from emotrace.training.settings import TrainingSettings
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:

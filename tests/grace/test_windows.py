@@ -79,10 +79,18 @@ def test_two_people_do_not_mix() -> None:
     assert [slots(window) for window in found if window.person == "P2"] == [[0, 1, 2, 3], [1, 2, 3, 4]]
 
 
-@pytest.mark.parametrize("motion", ["pixel", "feature", "off"])
-@pytest.mark.parametrize("count", [1, 3, 4, 6])
-def test_a_window_is_what_the_model_sees_of_its_pictures(motion: str, count: int) -> None:
-    network = model(motion=motion)
+@pytest.mark.parametrize(
+    ("motion", "rigid", "count"),
+    [
+        ("pixel", "affine", 1),
+        ("pixel", "affine", 6),
+        ("feature", "affine", 7),
+        ("pixel", "median", 3),
+        ("off", "off", 4),
+    ],
+)
+def test_a_window_is_what_the_model_sees_of_its_pictures(motion: str, rigid: str, count: int) -> None:
+    network = model(motion=motion, rigid=rigid)
     last = cut(map(crop, range(count)), network)[-1]
     chosen = [crop(slot) for slot in slots(last)]
     padded = chosen + [chosen[-1]] * (4 - len(chosen))

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from emotrace.grace.bank import class_bank
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotrace.encoders.tiny import WordTable
 from emotrace.grace.affect_text import AffectText
+from emotrace.grace.bank import class_bank
 from emotrace.grace.words import drop_phrases, embed, of_label, repeated, speaking
 
 TextOf = Callable[..., AffectText]

@@ -13,6 +13,8 @@ from emotrace.datasets.corpora import open_corpus
 from emotrace.labels.schemes import scheme
 from emotrace.testing.miniature import layout_of, write
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 NAMES = ("dfew", "ferv39k", "mafw")
 

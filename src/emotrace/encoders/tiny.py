@@ -96,7 +96,8 @@ class _PlacePool(nn.Module):
         self.project = nn.Linear(places * DIM, DIM)
 
     def forward(self, tokens: Float[Tensor, "picture 196 64"]) -> Float[Tensor, "picture 64"]:
-        return self.project(self.norm((self.maps @ tokens).flatten(1)))
+        pooled: Tensor = self.project(self.norm((self.maps @ tokens).flatten(1)))
+        return pooled
 
 
 class _Block(nn.Module):

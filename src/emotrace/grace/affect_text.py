@@ -1,4 +1,4 @@
-"""`AffectText`: the affect-bearing words of a clip, their weights, and the columns of the transport plan that they own."""
+"""`AffectText`: the affect-bearing words of a clip, their weights, and their columns of the transport plan."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Phrase:
 class AffectText:
     """The words of one clip. The first columns are affect words, the last ones background [ours].
 
-    With `units="token"` the phrases form one text, `", ".join(phrase.text)`, each content token of it being a column, and
-    `positions` says which tokens those are. With `units="phrase"` each phrase is a column, read alone. Background phrases
-    are always read alone, one column each.
+    With `units="token"` the phrases form one text, `", ".join(phrase.text)`; each content token of it is a column, and
+    `positions` says which tokens those are. With `units="phrase"` each phrase is a column, read alone. Background
+    phrases are always read alone, one column each.
     """
 
     units: TextUnits

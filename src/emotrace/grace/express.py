@@ -98,7 +98,7 @@ def _match(model: Grace, seen: SeenClips, text: AffectText, count: int) -> _Matc
     links = word_links(
         text,
         plan,
-        model._row_marginal(seen)[0].double().numpy(),
+        model.row_marginal(seen)[0].double().numpy(),
         grid=grid,
         times_seconds=seen.frame_times_seconds[0].numpy(),
         frame_mask=seen.tokens.frame_mask[0].numpy(),

@@ -5,6 +5,7 @@ Maps are kept in steps, as the file has them, so that what is written and what i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -14,12 +15,15 @@ from jaxtyping import Float, Int, Shaped
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from emotrace.grace.affect_text import TextSource
 from emotrace.span import Span
 
 RATE_HZ = 8.0
 """Pictures per second that GRACE looks at [ours]."""
 
-TextSource = Literal["evidence", "class_bank"]
+MAPS_ASIDE = "maps aside"
+"""Key of the serialisation context: a list that gets every map's text, in order, while null is written in its place."""
+
 MapSource = Literal["transport", "motion", "none"]
 
 
@@ -28,11 +32,13 @@ class PatchMap:
 
     steps_per_unit: ClassVar[int]
     """How many steps make 1."""
+    kept_as: ClassVar[type[np.integer[Any]]]
+    """The smallest type that holds a number of steps."""
     what: ClassVar[str]
     """What one number is, for the schema."""
 
     def __init__(self, steps: Int[np.ndarray, "frame row column"]) -> None:
-        self.steps = np.array(steps, np.int32)
+        self.steps = np.array(steps, self.kept_as)
         self.steps.setflags(write=False)
 
     def __eq__(self, other: object) -> bool:
@@ -76,18 +82,25 @@ class PatchMap:
             raise ValueError(f"a map has frames, rows and columns, got {numbers.ndim} levels of lists")
         if not (np.isfinite(numbers).all() and (numbers >= 0.0).all()):
             raise ValueError("a map has no number below 0, and none that is not finite")
-        found = cls(np.round(numbers * cls.steps_per_unit).astype(np.int32))
-        found.check()
-        return found
+        steps = np.round(numbers * cls.steps_per_unit)
+        cls.check(steps)
+        return cls(steps.astype(np.int32))
 
-    def check(self) -> None:
+    @classmethod
+    def check(cls, steps: Float[np.ndarray, "frame row column"]) -> None:
         """Raises ValueError where the numbers break a rule of their kind."""
+
+    def _written(self, info: Any) -> list[Any] | None:
+        """The lists; or nothing, with their text put aside for whoever asked for that."""
+        if (aside := (info.context or {}).get(MAPS_ASIDE)) is None:
+            return self.to_list()
+        aside.append(json.dumps(self.to_list(), separators=(",", ":")))
+        return None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls.from_list, serialization=core_schema.plain_serializer_function_ser_schema(cls.to_list)
-        )
+        written = core_schema.plain_serializer_function_ser_schema(cls._written, info_arg=True)
+        return core_schema.no_info_plain_validator_function(cls.from_list, serialization=written)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -100,6 +113,7 @@ class HeatMap(PatchMap):
     """Each patch's share of the whole map. The shares sum to 1, or to 0 where there is no map."""
 
     steps_per_unit = 100_000
+    kept_as = np.int32
     what = "frame, row, column: the patch's share of the map; sums to 1, or to 0 where there is no map"
 
     @classmethod
@@ -107,17 +121,19 @@ class HeatMap(PatchMap):
         """The shares in steps of 0.00001 that sum to 1 exactly; all 0 where nothing is greater than 0."""
         return cls(in_steps(shares, cls.steps_per_unit))
 
-    def check(self) -> None:
+    @classmethod
+    def check(cls, steps: Float[np.ndarray, "frame row column"]) -> None:
         """Raises ValueError where the sum is neither 1 (within 0.001) nor 0."""
-        total = int(self.steps.sum())
-        if total and abs(total - self.steps_per_unit) > self.steps_per_unit // 1000:
-            raise ValueError(f"the shares of a heat map sum to 1 or to 0, got {total / self.steps_per_unit:g}")
+        total = float(steps.sum() / cls.steps_per_unit)
+        if total and abs(total - 1.0) > 1e-3:
+            raise ValueError(f"the shares of a heat map sum to 1 or to 0, got {total:g}")
 
 
 class LevelMap(PatchMap):
     """Each patch in per cent of the strongest one: 0 to 100."""
 
     steps_per_unit = 1
+    kept_as = np.uint8
     what = "frame, row, column: per cent of the strongest patch"
 
     @classmethod
@@ -126,10 +142,11 @@ class LevelMap(PatchMap):
         most = float(values.max(initial=0.0))
         return cls(np.round(100.0 * values.astype(np.float64) / (most if most > 0.0 else 1.0)).astype(np.int32))
 
-    def check(self) -> None:
+    @classmethod
+    def check(cls, steps: Float[np.ndarray, "frame row column"]) -> None:
         """Raises ValueError for a level above 100."""
-        if self.steps.max(initial=0) > 100:
-            raise ValueError(f"a level is at most 100 per cent, got {self.steps.max()}")
+        if steps.max(initial=0.0) > 100.0:
+            raise ValueError(f"a level is at most 100 per cent, got {steps.max():g}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,11 +25,11 @@ class TimeAttention(nn.Module):
         """Tokens in frame order, N = T·P."""
         frames = frame_mask.shape[1]
         patches = tokens.shape[1] // frames
-        tracks = tokens.unflatten(1, (frames, patches)).transpose(1, 2).flatten(0, 1)
+        tracks = tokens.view(-1, frames, patches, tokens.shape[2]).transpose(1, 2).flatten(0, 1)
         hidden = ~_never_empty(frame_mask).repeat_interleave(patches, dim=0)
         normed = self.norm(tracks)
         mixed, _ = self.attention(normed, normed, normed, key_padding_mask=hidden, need_weights=False)
-        back = mixed.unflatten(0, (-1, patches)).transpose(1, 2).flatten(1, 2)
+        back: Tensor = mixed.view(-1, patches, *mixed.shape[1:]).transpose(1, 2).flatten(1, 2)
         return tokens + self.gate * back
 
 

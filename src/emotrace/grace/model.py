@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from emotrace.encoders.encoded import PatchEncoded
 from emotrace.encoders.initialise import drawn_for
-from emotrace.encoders.interface import TextEncoder, VisualEncoder
+from emotrace.encoders.towers import TextTower, VisualTower
 from emotrace.grace import losses
 from emotrace.grace.affect_text import AffectText
 from emotrace.grace.alignment import Alignment
@@ -39,12 +39,12 @@ class Grace(nn.Module):
 
     Args:
         config: What it is made of.
-        visual: Sees frames; a `torch.nn.Module`.
-        text: Reads words; a `torch.nn.Module`.
+        visual: Sees frames.
+        text: Reads words.
         seed: Draws the initial weights, each part from its own generator, so that no part changes another's.
     """
 
-    def __init__(self, config: GraceConfig, visual: VisualEncoder, text: TextEncoder, *, seed: int = 0) -> None:
+    def __init__(self, config: GraceConfig, visual: VisualTower, text: TextTower, *, seed: int = 0) -> None:
         super().__init__()
         self.config = config
         self.visual, self.text = visual, text
@@ -90,7 +90,7 @@ class Grace(nn.Module):
             links: Whether to say which words met which patches.
         """
         seen = clips if isinstance(clips, SeenClips) else self.see(clips)
-        tokens, marginal = seen.tokens, self._row_marginal(seen)
+        tokens, marginal = seen.tokens, self.row_marginal(seen)
         shared = self.alignment.tokens(tokens.features, tokens.mask)
         columns, texts = self._words_to_pool_by(seen)
         plan = None if self.config.alignment == "none" else self._plan(shared, marginal, columns)
@@ -116,7 +116,7 @@ class Grace(nn.Module):
         if self.config.alignment == "none":
             return _on_grid(self._motion_heat(seen), seen.tokens), None
         columns = embed(texts, self.text)
-        plan = self._plan(shared, self._row_marginal(seen), columns)
+        plan = self._plan(shared, self.row_marginal(seen), columns)
         heat = affect_heat(plan.plan, columns.affect)
         return _on_grid(torch.where(columns.has_affect[:, None], heat, self._motion_heat(seen)), seen.tokens), plan
 
@@ -125,7 +125,8 @@ class Grace(nn.Module):
         gates = {"local": self.fusion.local_gate.item(), "text": self.fusion.text_gate.item()}
         return gates if self.tracks is None else {"tracks": self.tracks.gate.item(), **gates}
 
-    def _row_marginal(self, seen: SeenClips) -> Float[Tensor, "batch token"]:
+    def row_marginal(self, seen: SeenClips) -> Float[Tensor, "batch token"]:
+        """a: what each token has to give, by how much it moves; sums to 1 over the tokens that are there."""
         mask = seen.tokens.mask
         uniform = normalised(mask.float())
         weights = seen.motion.weights if "marginal" in self.config.motion_use else uniform
@@ -257,4 +258,4 @@ class Grace(nn.Module):
 
 
 def _on_grid(mass: Float[Tensor, "batch token"], tokens: PatchEncoded) -> Float[Tensor, "batch frame row column"]:
-    return mass.unflatten(1, tokens.grid)
+    return mass.view(-1, *tokens.grid)

@@ -23,11 +23,12 @@ def pool_patches(tokens: PatchEncoded, factor: int) -> PatchEncoded:
     if height % factor or width % factor:
         raise UsageError(f"a grid of {height} x {width} patches has no blocks of {factor} x {factor}")
     grid = (frames, height // factor, width // factor)
-    pictures = tokens.features.unflatten(1, tokens.grid).flatten(0, 1).permute(0, 3, 1, 2)
-    pooled = F.avg_pool2d(pictures, factor).permute(0, 2, 3, 1).unflatten(0, (-1, frames)).flatten(1, 3)
+    batch, _, dim = tokens.features.shape
+    pictures = tokens.features.view(batch * frames, height, width, dim).permute(0, 3, 1, 2)
+    pooled = F.avg_pool2d(pictures, factor).permute(0, 2, 3, 1).reshape(batch, -1, dim)
     return replace(
         tokens,
-        features=pooled.contiguous(),
+        features=pooled,
         mask=tokens.frame_mask.repeat_interleave(grid[1] * grid[2], dim=1),
         grid=grid,
     )
@@ -37,5 +38,5 @@ def pool_motion(motion: Motion, grid: tuple[int, int, int], factor: int) -> Moti
     """Weights add up, movement is averaged."""
     if factor == 1:
         return motion
-    weights = F.avg_pool2d(motion.weights.unflatten(1, grid), factor) * factor**2
+    weights = F.avg_pool2d(motion.weights.view(-1, *grid), factor) * factor**2
     return replace(motion, weights=weights.flatten(1), map=F.avg_pool2d(motion.map, factor))

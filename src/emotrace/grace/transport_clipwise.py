@@ -22,7 +22,7 @@ def solve_clipwise(problem: Problem, solve: SolveGroup, *, group_entries: int = 
         group_entries: Entries of the cost that a group may have. A larger clip, or one with masks, is its own group.
     """
     batch, rows, columns = problem.cost.shape
-    plan = problem.cost.new_zeros((batch, rows, columns))
+    plan = (problem.cost.new_empty if problem.complete else problem.cost.new_zeros)((batch, rows, columns))
     f, g = torch.zeros_like(problem.a), torch.zeros_like(problem.b)
     iterations = torch.zeros_like(problem.alive, dtype=torch.int64)
     error, moved, mass = (torch.zeros_like(problem.epsilon) for _ in range(3))

@@ -3,7 +3,8 @@
 A program takes 64 rows of a clip: it loads their costs, sums the rows to f, and with f sums its part of every column.
 The parts, one per 64 rows, are added up by torch. So an iteration moves half the bytes of two separate passes.
 
-Its numbers are tested in Triton's interpreter. Its speed has not been measured by us on any GPU, so `auto` never takes it.
+Its numbers are tested in Triton's interpreter. Its speed has not been measured by us on any GPU, so `auto` never takes
+it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from emotrace.grace.transport_problem import Problem, Solution, shift, strictnes
 BLOCK_ROWS = 64
 
 
-@triton.jit
-def _step_kernel(cost, bias, log_a, inverse, damping, log_rows, part, rows, columns, height: tl.constexpr, width: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: E501
+@triton.jit  # type: ignore[untyped-decorator]
+def _step_kernel(  # type: ignore[no-untyped-def]
+    cost, bias, log_a, inverse, damping, log_rows, part, rows, columns, height: tl.constexpr, width: tl.constexpr
+):
     """One block of rows: log_rows = log Σ_j exp(bias_j − M_ij/ε), part_j = log Σ_i exp(log a_i + f_i/ε − M_ij/ε)."""
     clip, block = tl.program_id(0), tl.program_id(1)
     i, j = block * height + tl.arange(0, height), tl.arange(0, width)

@@ -1,7 +1,7 @@
 """Windows of a face as the model takes them: as many pictures as it was trained on, a new window every half of them.
 
-Each crop goes through the encoder once and is shared by the windows that hold it. Only the crops that a later window
-may still need are kept, so that memory does not grow with the clip [ours].
+Each crop goes through the encoder once, and how the head moved since the crop before is fitted once; the windows that
+hold it share both. Only crops that a later window may need are kept: memory does not grow with the clip [ours].
 
 Pictures stand on a grid of 8 a second. Where one is missing, because the clip has fewer, or is damaged there, the
 window has fewer pictures and its last places are masked repeats, as for the short clips of training.
@@ -9,6 +9,7 @@ window has fewer pictures and its last places are masked repeats, as for the sho
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,11 +19,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from emotrace.encoders.encoded import PatchEncoded
+from emotrace.grace.affine import AffineFit
 from emotrace.grace.crops import FaceCrop
 from emotrace.grace.expression import SeenFrame
 from emotrace.grace.inputs import SeenClips
 from emotrace.grace.model import Grace
-from emotrace.grace.motion import motion_weights
+from emotrace.grace.motion import affine_fit, motion_weights
 from emotrace.grace.pooling import pool_motion, pool_patches
 from emotrace.span import Span
 
@@ -67,8 +69,10 @@ class _Shot:
     crop: FaceCrop
     tokens: Float[Tensor, "patch dim"]
     feature: Float[Tensor, " dim"]
-    could_be_seen: bool
+    is_there: bool
     """False where the encoder left the picture out."""
+    moved: AffineFit | None
+    """How the whole picture moved since the crop before; None where nobody asks, or one of the two is not there."""
 
 
 class _Reel:
@@ -98,25 +102,38 @@ class _Reel:
         """The window of these places, if it has a picture that no earlier one had."""
         if not any(start <= crop.slot for crop in self._new):
             return
-        self._shots = [shot for shot in self._shots if shot.crop.slot >= start] + _encoded(self._new, self._model)
+        self._shots += _encoded(self._new, self._shots[-1] if self._shots else None, self._model)
+        self._shots = [shot for shot in self._shots if shot.crop.slot >= start]
         self._new = []
         yield _as_window(self._shots, self._model)
 
 
-def _encoded(crops: list[FaceCrop], model: Grace) -> list[_Shot]:
+def _encoded(crops: list[FaceCrop], before: _Shot | None, model: Grace) -> list[_Shot]:
     seen = model.visual.encode_frames(_as_tensor(crops), torch.ones(1, len(crops), dtype=torch.bool))
     tokens = seen.features[0].reshape(len(crops), -1, seen.features.shape[2])
-    could_be_seen = seen.frame_mask[0].tolist()
+    is_there = seen.frame_mask[0].tolist()
+    moved = _moved(crops, is_there, before) if model.config.rigid == "affine" else [None] * len(crops)
     return [
-        _Shot(crop=crop, tokens=tokens[k], feature=seen.frame_features[0, k], could_be_seen=could_be_seen[k])
+        _Shot(crop=crop, tokens=tokens[k], feature=seen.frame_features[0, k], is_there=is_there[k], moved=moved[k])
         for k, crop in enumerate(crops)
     ]
+
+
+def _moved(crops: list[FaceCrop], is_there: list[bool], before: _Shot | None) -> list[AffineFit | None]:
+    """The fit of every crop to the one before it."""
+    row = crops if before is None else [before.crop, *crops]
+    there = is_there if before is None else [before.is_there, *is_there]
+    fits = affine_fit(_as_tensor(row), torch.tensor([there]))
+    pairs = [a and b for a, b in itertools.pairwise(there)]
+    places = np.cumsum(pairs) - 1
+    found = [fits.of(slice(n, n + 1)) if exists else None for exists, n in zip(pairs, places.tolist(), strict=True)]
+    return found if before is not None else [None, *found]
 
 
 def _as_window(shots: list[_Shot], model: Grace) -> Window:
     places, count = model.config.frames, len(shots)
     order = [min(place, count - 1) for place in range(places)]
-    there = torch.tensor([[place < count and shots[place].could_be_seen for place in range(places)]])
+    there = torch.tensor([[place < count and shots[place].is_there for place in range(places)]])
     patches = torch.stack([shots[place].tokens for place in order])
     features = torch.stack([shots[place].feature for place in order])
     patches[count:], features[count:] = 0.0, 0.0  # as encoders leave what they do not look at
@@ -131,7 +148,7 @@ def _as_window(shots: list[_Shot], model: Grace) -> Window:
     return Window(
         person=crops[0].person,
         frames=tuple(shot.crop.frame for shot in shots),
-        seen=_seen(model, tokens, _as_tensor(crops), there, times),
+        seen=_seen(model, tokens, _as_tensor(crops), there, times, _joined([shot.moved for shot in shots[1:]])),
     )
 
 
@@ -141,8 +158,9 @@ def _seen(
     pictures: Float[Tensor, "1 frame 3 height width"],
     there: Bool[Tensor, "1 frame"],
     times_seconds: Float[Tensor, "1 frame"],
+    fit: AffineFit | None,
 ) -> SeenClips:
-    """`Grace.see` for frames whose tokens are known."""
+    """`Grace.see` for frames whose tokens and fits are known."""
     config = model.config
     motion = motion_weights(
         frames=pictures,
@@ -152,6 +170,7 @@ def _seen(
         source=config.motion,
         rigid=config.rigid,
         group=config.motion_group,
+        fit=fit,
     )
     return SeenClips(
         tokens=pool_patches(tokens, config.token_pool),
@@ -159,6 +178,13 @@ def _seen(
         frame_times_seconds=times_seconds,
         texts=(None,),
     )
+
+
+def _joined(fits: list[AffineFit | None]) -> AffineFit | None:
+    known = [fit for fit in fits if fit is not None]
+    if not known:
+        return None
+    return AffineFit(**{name: torch.cat([getattr(fit, name) for fit in known]) for name in vars(known[0])})
 
 
 def _as_tensor(crops: list[FaceCrop]) -> Float[Tensor, "1 frame 3 height width"]:

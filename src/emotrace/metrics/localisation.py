@@ -90,7 +90,7 @@ def apex_errors(
     """
     distance = np.abs(np.arange(heat.shape[1])[None, :] - apex[:, None]).astype(np.float64)
     is_peak = heat == heat.max(axis=1, keepdims=True)
-    errors = (distance * is_peak).sum(axis=1) / is_peak.sum(axis=1)
+    errors: Float64[np.ndarray, " clip"] = (distance * is_peak).sum(axis=1) / is_peak.sum(axis=1)
     errors[(apex < 0) | (heat.sum(axis=1) <= 0.0)] = np.nan
     return errors
 
@@ -101,7 +101,8 @@ def span_iou(found: Float[np.ndarray, "clip 2"], true: Float[np.ndarray, "clip 2
     shared = np.maximum(shared, 0.0)
     union = (found[:, 1] - found[:, 0]) + (true[:, 1] - true[:, 0]) - shared
     overlap = np.full(len(found), np.nan)
-    return np.divide(shared, union, out=overlap, where=union > 0.0)
+    np.divide(shared, union, out=overlap, where=union > 0.0)
+    return overlap
 
 
 def mean_of(scores: Float64[np.ndarray, " clip"]) -> SummedScore:

@@ -34,8 +34,11 @@ class Losses:
 class Learner(Protocol):
     """A model with its data, as the loop sees it. Epochs are counted from 1, steps from 0."""
 
-    module: nn.Module
-    """Everything that is trained, and every buffer that must survive a resume."""
+    @property
+    def module(self) -> nn.Module:
+        """Everything that is trained, and every buffer that must survive a resume."""
+        ...
+
     labels: tuple[str, ...]
     """In the order of the predictions' columns; checkpoints keep the names."""
     config: Mapping[str, Any]
