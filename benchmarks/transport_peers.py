@@ -70,7 +70,7 @@ class Method:
 
 
 def ours(path: Any) -> Method:
-    """One of emotrace's paths. Without a number of iterations it is asked for the marginal error and stops by itself."""
+    """One of emotrace's paths. Without a number of iterations it is asked for the marginal error and stops itself."""
 
     def run(case: Case, iterations: int | None, cost: Tensor) -> Any:
         if iterations is None:

@@ -40,13 +40,20 @@ def verdicts(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     def loop(name: str) -> Callable[[dict[str, dict[str, Any]]], float | None]:
         return lambda rows: rows[name]["forward_s"] if name in rows else None
 
-    def batched(rows: dict[str, dict[str, Any]]) -> float | None:
-        found = best(rows, "batched")
+    def best_time(rows: dict[str, dict[str, Any]], kind: str) -> float | None:
+        found = best(rows, kind)
         return None if found is None else found[1]
+
+    def batched(rows: dict[str, dict[str, Any]]) -> float | None:
+        return best_time(rows, "batched")
+
+    def log_safe(rows: dict[str, dict[str, Any]]) -> float | None:
+        return best_time({name: row for name, row in rows.items() if "kernel" not in name}, "batched")
 
     worst = max(single["rounding"].values(), default=None)
     table: list[tuple[str, float | None, float, bool]] = [
-        ("times as fast as the best batched peer", against(batched), 2.0, True),
+        ("times as fast as the best batched peer that works in the log domain", against(log_safe), 2.0, True),
+        ("times as fast as the best batched peer, kernel mode included", against(batched), 2.0, True),
         ("times as fast as POT's log-domain loop", against(loop("POT loop, log")), 10.0, True),
         ("times as fast as POT's plain loop, which is not log-safe", against(loop("POT loop, plain")), 1 / 1.2, True),
         ("largest difference from the float64 reference, over the largest entry of the plan", worst, 1e-4, False),
@@ -66,9 +73,9 @@ def markdown(record: dict[str, Any]) -> str:
         "",
         f"Made by `{record['command']}` in {record['seconds']} s; {made_on}.",
         "",
-        f"float32; {record['clock']} time of a batch, median of up to seven interleaved rounds. Loops over clips are timed on two",
-        "clips and multiplied. Where the marginal error is given, a peer gets the least sufficient number of iterations",
-        "(of 10, 20, 30, 40, 60, 80, 120, 160, 240), while ours checks and stops by itself.",
+        f"float32; {record['clock']} time of a batch, median of up to seven interleaved rounds. Loops over clips are",
+        "timed on two clips and multiplied. Where the marginal error is given, a peer gets the least sufficient number of",
+        "iterations (of 10, 20, 30, 40, 60, 80, 120, 160, 240), while ours checks and stops by itself.",
         "",
         "| target, one thread, worst case | measured | wanted | met |",
         "|---|---|---|---|",

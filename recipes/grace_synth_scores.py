@@ -28,7 +28,7 @@ PLACES = {
     "apex_error": "apex error (of 16 frames)",
     "span_iou": "span IoU",
 }
-REFERENCES = ("truth", "even", "Gaussian", "motion pixel raw", "motion pixel affine")
+REFERENCES = ("truth", "even", "Gaussian", "motion alone, pixel raw", "motion alone, pixel affine")
 _AT_ONCE = 32
 
 
@@ -110,7 +110,7 @@ def reference_scores(data: SynthDfer, name: str, seen: Seen | None = None) -> di
         raise ValueError(f"the map {name!r} is read from what was seen")
     else:
         first = len(all_keys(data)) - len(paired)
-        kind = name.removeprefix("motion ").replace(" raw", "-off").replace(" ", "-")
+        kind = name.removeprefix("motion alone, ").replace(" raw", "-off").replace(" ", "-")
         heat = seen.rows(f"{kind}.map", range(first, first + len(paired))).numpy()
     return place_scores(paired, np.asarray(heat))
 

@@ -178,7 +178,8 @@ def markdown(result: dict[str, Any]) -> str:
         "Command: `python recipes/grace_synth.py --root ../shared/data/synth_dfer`, "
         f"{result['seeds']} seeds, {total:.0f} minutes ({result['machine']}): encoders {minutes['encoders']}, "
         f"looking {minutes['seen']}, arms {minutes['arms']}. In brackets: 95 % bootstrap intervals of the seeds' mean, "
-        "over clips (UAR) or scenes (localisation). **Bold**: the interval of the difference from `base` leaves out 0.",
+        "over clips (UAR) or scenes (localisation). **Bold**: the interval of the difference from `base` leaves out 0. "
+        "What it means: [docs/grace.md](../grace.md#the-controlled-study).",
         "",
         "## Classification (`test`, 700 clips, chance 14.3)",
         "",

@@ -69,7 +69,7 @@ def test_where_no_clip_gets_an_answer_the_reason_is_said(fold: Path, tmp_path: P
     result = emotrace("predict", "grace", "--weights", fold / "last", tmp_path / "broken.mp4", "--out", tmp_path / "a.csv")
     assert result.exit_code == ExitCode.ABSTAINED
     assert "broken (unreadable)" in result.stderr
-    (row,) = csv.DictReader((tmp_path / "a.csv").open())
+    (row,) = csv.DictReader((tmp_path / "a.csv").read_text().splitlines())
     assert (row["prediction"], row["abstained"]) == ("", "unreadable")
 
 

@@ -29,6 +29,8 @@ from emotrace.testing.synthetic import Bars, Tone, write_clip
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+SHORT = Bars(frame_times_seconds=tuple(number / 25 for number in range(20)))
+
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> GraceSystem:
@@ -55,7 +57,7 @@ def ask(system: GraceSystem, clips: list[Example], crop: bool = True) -> list[Cl
 def test_a_path_is_a_file_a_folder_of_pictures_or_a_folder_of_either(tmp_path: Path) -> None:
     pictures(tmp_path / "clips" / "00002")
     pictures(tmp_path / "clips" / "00001")
-    write_clip(tmp_path / "clips" / "talk.mp4", bars=Bars())
+    write_clip(tmp_path / "clips" / "talk.mp4", pictures=(SHORT,), sounds=())
     (tmp_path / "clips" / "notes.txt").write_text("x")
     assert [clip.id for clip in clips_at([tmp_path / "clips"])] == ["00001", "00002", "talk"]
     assert [clip.id for clip in clips_at([tmp_path / "clips" / "talk.mp4", tmp_path / "clips" / "00002"])] == [
@@ -97,8 +99,8 @@ def test_every_clip_gets_an_answer_or_the_reason_why_not(system: GraceSystem, tm
     pictures(tmp_path / "good")
     for picture in pictures(tmp_path / "broken").iterdir():
         picture.write_bytes(b"no picture")
-    write_clip(tmp_path / "bars.mp4", bars=Bars(frame_times_seconds=tuple(n / 25 for n in range(20))))
-    write_clip(tmp_path / "sound.m4a", tones=(Tone(duration_seconds=0.5),))
+    write_clip(tmp_path / "bars.mp4", pictures=(SHORT,), sounds=())
+    write_clip(tmp_path / "sound.m4a", pictures=(), sounds=(Tone(duration_seconds=0.5),))
     (tmp_path / "text.mp4").write_text("no video")
     paths = [tmp_path / name for name in ("good", "broken", "bars.mp4", "sound.m4a", "text.mp4")]
     found = ask(system, clips_at(paths))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emotrace.cli.console import refuse_to_replace, say, stdout, watching, write_stdout
-from emotrace.errors import ExitCode, MissingExtra, UsageError
+from emotrace.cli.console import needing, refuse_to_replace, say, stdout, watching, write_stdout
+from emotrace.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from emotrace.systems import System
@@ -144,10 +144,7 @@ def _systems(name: Literal["grace"] | None, weights: Path | None, class_words: b
             where="--with grace",
             hint="Name the folder that `emotrace train grace` wrote: --weights",
         )
-    try:
+    with needing("train", "analyze --with grace"):
         from emotrace.grace.system import GraceSystem
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "emotrace":
-            raise
-        raise MissingExtra("analyze --with grace", extra="train") from error
+
     return (GraceSystem.load(weights, class_words=class_words),)

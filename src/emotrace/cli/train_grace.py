@@ -114,6 +114,8 @@ def grace(
     from emotrace.cli.corpus_arguments import adapter_arguments
 
     with needing("train", "train grace"):
+        from accelerate import PartialState
+
         from emotrace.cli.grace_tables import print_results
         from emotrace.grace.experiment import Choices, prepare
         from emotrace.grace.folds import run_folds
@@ -124,6 +126,7 @@ def grace(
             where="--text, --text-mode",
             hint="Name them with --texts FILE or --texts embedded",
         )
+    quiet = quiet or not PartialState().is_main_process
     tell = (lambda line: None) if quiet else say
     with watching(data, quiet=quiet) as watch:
         plan = prepare(

@@ -37,14 +37,9 @@ _LEAST_CONTRAST: Final = 0.02
 
 
 class TinyNetwork(nn.Module):
-    """Grey pictures -> tokens and one feature per picture.
+    """Grey pictures -> tokens and one feature per picture."""
 
-    Args:
-        blocks: After the stem.
-        places: Learned maps by which the tokens are pooled; 0 pools by their mean.
-    """
-
-    def __init__(self, blocks: int = 2, places: int = 0) -> None:
+    def __init__(self) -> None:
         super().__init__()
         convolutions = [nn.Conv2d(inside, outside, 3, stride=2, padding=1) for inside, outside in pairwise(_STEM)]
         for convolution in convolutions:
@@ -54,9 +49,9 @@ class TinyNetwork(nn.Module):
         self.stem = nn.ModuleList(convolutions)
         self.stem_norm = nn.LayerNorm(DIM)
         self.place = nn.Parameter(0.02 * torch.randn(*GRID, DIM))
-        self.blocks = nn.ModuleList(_Block() for _ in range(blocks))
+        self.blocks = nn.ModuleList(_Block() for _ in range(2))
         self.norm = nn.LayerNorm(DIM)
-        self.pool: nn.Module = _PlacePool(places) if places else _MeanPool()
+        self.pool = _PlacePool()
 
     def forward(
         self, grey: Float[Tensor, "picture 1 112 112"]
@@ -75,20 +70,10 @@ class TinyNetwork(nn.Module):
         return tokens, self.pool(tokens)
 
 
-class _MeanPool(nn.Linear):
-    """The mean token, changed by a linear map."""
-
-    def __init__(self) -> None:
-        super().__init__(DIM, DIM)
-
-    def forward(self, tokens: Float[Tensor, "picture 196 64"]) -> Float[Tensor, "picture 64"]:
-        return super().forward(tokens.mean(dim=1))
-
-
 class _PlacePool(nn.Module):
     """What lies under each of a few learned maps, changed by a linear map."""
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int = 8) -> None:
         super().__init__()
         patches = GRID[0] * GRID[1]
         self.maps = nn.Parameter(torch.randn(places, patches) / patches**0.5)
@@ -128,7 +113,7 @@ class TinyEncoder(VisualTower):
     def __init__(self, *, seed: int = 0) -> None:
         super().__init__()
         with drawn_for("encoders.tiny.visual", seed=seed):
-            self.backbone: TinyNetwork = TinyNetwork(places=8)
+            self.backbone: TinyNetwork = TinyNetwork()
 
     def encode_frames(
         self, frames: Float[Tensor, "batch frame 3 height width"], frame_mask: Bool[Tensor, "batch frame"]

@@ -11,7 +11,7 @@ A finished fold is not trained again, an interrupted one goes on, a failed one d
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def run_folds(
         else:
             counts = record.data_split.partition(" ")[2]
             tell(f"fold {fold.name} is finished: {record.epochs} epochs {counts}, in {own}")
-    finished = _finished(experiment, out)
+    finished = _finished(experiment, out, [name for name in experiment.protocol.fold_names if name not in failed])
     if not finished:
         raise next(iter(failed.values()))
     results = gather(
@@ -214,10 +214,10 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def _finished(experiment: Experiment, out: Path) -> dict[str, Path]:
-    """The folders of the finished folds of this experiment, also of those that were not asked for this time."""
+def _finished(experiment: Experiment, out: Path, names: Sequence[str]) -> dict[str, Path]:
+    """The folders of those folds that are finished, by this very experiment."""
     own = experiment.identity()
-    folders = {name: out / f"f{name}" for name in experiment.protocol.fold_names}
+    folders = {name: out / f"f{name}" for name in names}
     return {
         name: folder
         for name, folder in folders.items()

@@ -14,12 +14,14 @@ its marginals are ours [ours]. `row_strictness` ρ_v and `column_strictness` ρ_
     transport_chunked.py     a clip in the log domain, in blocks of rows that stay in the cache
     transport_scaling.py     a clip by matrix-vector products instead of exponentials
     transport_compiled.py    one step fused by torch.compile
+    transport_triton.py      one step as a kernel of our own, on request only
     transport_gradients.py   envelope and implicit gradients
     transport_reference.py   the same in numpy float64: oracle of the tests, inference without torch
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -39,7 +41,7 @@ from emotrace.grace.transport_problem import Problem, Solution, dual_value
 from emotrace.grace.transport_scaling import solve_scaling
 
 Gradient = Literal["envelope", "implicit", "unrolled"]
-Path = Literal["auto", "eager", "scaling", "chunked", "compiled"]
+Path = Literal["auto", "eager", "scaling", "chunked", "compiled", "triton"]
 
 SOLVERS: dict[str, Callable[[Problem], Solution]] = {
     "eager": solve_eager,
@@ -114,7 +116,8 @@ def transport(
         gradient: `envelope` gives `value` a gradient and stores only the plan; `implicit` gives one to the plan too,
             exact where it converged; `unrolled` differentiates the iterations and stores them all.
         path: How it is computed, not what. `auto` takes `scaling` on a CPU, or `chunked` where a side is free and one
-            iteration does; `compiled` on a GPU with Triton; `eager` elsewhere and for `unrolled`.
+            iteration does; `compiled` on a GPU with Triton; `eager` elsewhere and for `unrolled`. `triton` is a kernel
+            of our own whose speed was never measured: it is taken on request only.
 
     Returns:
         Plan, value, potentials and convergence of every clip. A nan in a valid cost makes that clip's numbers nan and
@@ -203,4 +206,20 @@ def _solver(problem: Problem, gradient: Gradient, path: Path) -> Callable[[Probl
         raise UsageError(
             f"got 'scaling' for a cost on {device}", where="path", hint="It runs on a CPU; choose `compiled`"
         )
+    if path == "triton":
+        return _triton(device)
     return SOLVERS[path]
+
+
+def _triton(device: str) -> Callable[[Problem], Solution]:
+    """Imported late: Triton comes only with torch's builds for GPUs."""
+    interpreted = os.environ.get("TRITON_INTERPRET") == "1"
+    if not find_spec("triton") or (device != "cuda" and not interpreted):
+        raise UsageError(
+            f"got 'triton' for a cost on {device}",
+            where="path",
+            hint="It needs the triton package and a CUDA device; choose `auto`",
+        )
+    from emotrace.grace.transport_triton import solve_triton
+
+    return solve_triton

@@ -72,7 +72,7 @@ class Problem:
         return torch.where(valid, self.cost, self.cost.new_zeros(()))
 
     def level(self, valid_cost: Float[Tensor, "batch row column"]) -> Float[Tensor, " batch"]:
-        """The mean cost, or that of some rows. Solving for M − level keeps the exponents small, which in float32 is worth a digit or two.
+        """The mean of the cost, or of some of its rows. M − level has small exponents: in float32 worth a digit or two.
 
         A hard marginal allows it: its potential takes the level back (`restored`), and the plan stays. Between two soft
         marginals the level decides how much mass is moved, and 0 is returned.
