@@ -25,6 +25,8 @@ from emotrace.samples import sample_clip
 from emotrace.testing.analysis import synthetic_analysis
 from emotrace.testing.synthetic import write_clip
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def system(grace_weights: Path) -> GraceSystem:

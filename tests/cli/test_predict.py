@@ -46,7 +46,9 @@ def test_a_list_of_a_corpus_gets_the_answers_of_training_and_can_be_evaluated(
     found = Predictions.read(table)
     assert (found.keys, found.truth, found.labels) == (kept.keys, kept.truth, kept.labels)
     assert found.probabilities == pytest.approx(kept.probabilities, abs=1e-5)
-    scored = emotrace("evaluate", "-p", "dfer", "--scheme", "dfew", "--truth", table, "--pred", table, "--engine", "base")
+    scored = emotrace(
+        "evaluate", "-p", "dfer", "--scheme", "dfew", "--truth", table, "--pred", table, "--engine", "base"
+    )
     assert scored.exit_code == ExitCode.DONE, scored.output
     assert "uar" in scored.output.lower()
 
@@ -66,7 +68,9 @@ def test_folders_of_frames_are_asked_by_their_names(corpus: Path, fold: Path) ->
 
 def test_where_no_clip_gets_an_answer_the_reason_is_said(fold: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_text("no video")
-    result = emotrace("predict", "grace", "--weights", fold / "last", tmp_path / "broken.mp4", "--out", tmp_path / "a.csv")
+    result = emotrace(
+        "predict", "grace", "--weights", fold / "last", tmp_path / "broken.mp4", "--out", tmp_path / "a.csv"
+    )
     assert result.exit_code == ExitCode.ABSTAINED
     assert "broken (unreadable)" in result.stderr
     (row,) = csv.DictReader((tmp_path / "a.csv").read_text().splitlines())

@@ -150,7 +150,9 @@ def test_without_its_packages_it_names_the_extra(tmp_path: Path) -> None:
         "from emotrace.cli.main import run; run()"
     )
     for command in (("train", "grace", "--data", "dfew", "--root", "."), ("predict", "grace", "-w", "x", "y")):
-        run = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=False, timeout=60)
+        run = subprocess.run(
+            [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False, timeout=60
+        )
         assert run.returncode == ExitCode.MISSING_EXTRA
         assert "pip install 'emotrace[train]'" in run.stderr
 

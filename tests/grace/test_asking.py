@@ -129,7 +129,14 @@ def test_the_table_can_be_scored_with_its_truth_and_its_reasons(system: GraceSys
     table.write_text(as_csv(answers, labels, {"a": "happy", "b": "sad", "c": "happy"}))
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["name", "label", "prediction", *(f"prob_{label}" for label in labels), "frames", "abstained"]
+    assert list(rows[0]) == [
+        "name",
+        "label",
+        "prediction",
+        *(f"prob_{label}" for label in labels),
+        "frames",
+        "abstained",
+    ]
     assert rows[2]["prediction"] == ""
     own = read_answers(table)
     scored = evaluate(PROTOCOLS["dfer"], own, own, settings=Settings(scheme="dfew", rounds=0, engine="base"))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from emotrace.encoders.registry import build_encoder
-from emotrace.errors import ChecksumMismatch, CheckpointMismatch, ModelNotFound, UnreadableCheckpoint
+from emotrace.errors import CheckpointMismatch, ChecksumMismatch, ModelNotFound, UnreadableCheckpoint
 from emotrace.grace import checkpoints
 from emotrace.grace.checkpoints import GraceCard, load_grace, read_card, save_grace, write_card
 from emotrace.grace.config import DISCLAIMER, GraceConfig
@@ -30,7 +30,9 @@ def grace(seed: int = 0, **choices: object) -> Grace:
 def clips() -> GraceInput:
     frames = torch.rand(2, 2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
     times = torch.full((2, 2), float("nan"))
-    return GraceInput(frames=frames, frame_mask=torch.ones(2, 2, dtype=torch.bool), frame_times_seconds=times, texts=(None, None))
+    return GraceInput(
+        frames=frames, frame_mask=torch.ones(2, 2, dtype=torch.bool), frame_times_seconds=times, texts=(None, None)
+    )
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from emotrace.grace.windows import Window, windows
 from emotrace.span import Span
 from emotrace.testing.drawn_faces import CLASSES, draw_frames, draw_script
 
-Read = Callable[..., Expression]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,9 @@ def experiment(root: Path, fold: str = "all", epochs: int = 1, **choices: Any) -
     protocol = open_protocol("dfew", root, fold=fold, options={})
     base = {"encoder": "tiny", "adaptation": "full", "frames": 2, "text": "none", "alignment": "none", "motion": "off"}
     config = GraceConfig(**{"labels": protocol.labels, **base, **choices})
-    return Experiment(protocol=protocol, config=config, settings=TrainingSettings(epochs=epochs, batch_size=4, workers=0))
+    return Experiment(
+        protocol=protocol, config=config, settings=TrainingSettings(epochs=epochs, batch_size=4, workers=0)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,9 @@ def said(descriptions: Descriptions) -> dict[str, str]:
 @pytest.mark.parametrize("column", ["id", "clip_id"])
 def test_lines_of_json_and_a_table_say_the_same(tmp_path: Path, column: str) -> None:
     lines = tmp_path / "texts.jsonl"
-    lines.write_text(json.dumps({column: "00001", "text": "The brows rise."}) + "\n" + json.dumps({column: "2", "text": None}))
+    lines.write_text(
+        json.dumps({column: "00001", "text": "The brows rise."}) + "\n" + json.dumps({column: "2", "text": None})
+    )
     table = tmp_path / "texts.csv"
     table.write_text(f"{column},text\n00001,The brows rise.\n2,\n")
     found = read(lines, "00001", "2", "3")
@@ -84,7 +86,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_words_follow_the_configuration() -> None:
     text = Narrative.of_text("A happy man in a red shirt raises his brows.")
-    fine, coarse = words_of(text, TOKENIZER, FINE), words_of(text, TOKENIZER, FINE.model_copy(update={"text": "coarse"}))
+    fine, coarse = (
+        words_of(text, TOKENIZER, FINE),
+        words_of(text, TOKENIZER, FINE.model_copy(update={"text": "coarse"})),
+    )
     assert [phrase.action_unit for phrase in fine.phrases] != []
     assert "happy" not in " ".join(phrase.text for phrase in fine.phrases)
     assert "happy" in " ".join(phrase.text for phrase in coarse.phrases)

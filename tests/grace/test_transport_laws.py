@@ -193,9 +193,7 @@ def test_the_answer_does_not_depend_on_strides() -> None:
     cost = torch.randn(2, 6, 9, generator=generator)
     a, b = torch.full((2, 9), 1 / 9), torch.full((2, 6), 1 / 6)
     for path in PATHS:
-        assert torch.equal(
-            transport(cost.mT, a, b, path=path).plan, transport(cost.mT.contiguous(), a, b, path=path).plan
-        )
+        close(transport(cost.mT, a, b, path=path).plan, transport(cost.mT.contiguous(), a, b, path=path).plan, 1e-6)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -19,6 +19,7 @@ from emotrace.grace.model import Grace
 from emotrace.grace.windows import Window, windows
 
 SIDE = 112
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def model(**changes: Any) -> Grace:

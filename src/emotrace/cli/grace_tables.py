@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,7 +18,7 @@ def print_results(results: Results, console: Console) -> None:
     for name, value in facts(results):
         console.print(f"{name}: {value}")
     for table in headline(results):
-        shown = Table(*table.head, title=table.title, title_justify="left")
+        shown = Table(*table.head, title=table.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for row in table.rows:
             shown.add_row(*(cell.replace("**", "") for cell in row))
         console.print(shown)

@@ -243,7 +243,7 @@ def in_steps(shares: Shaped[np.ndarray, "*shape"], steps: int) -> Int[np.ndarray
     total = float(shares.sum(dtype=np.float64))
     if not total > 0.0:
         return np.zeros(shares.shape, np.int32)
-    exact = shares.astype(np.float64).reshape(-1) * (steps / total)
+    exact = shares.astype(np.float64).reshape(-1) / total * steps  # in this order: 1 / total may be too large
     whole = np.floor(exact + 1e-9)
     missing = steps - int(whole.sum())
     whole[np.argsort(-np.round(exact - whole, 9), kind="stable")[:missing]] += 1.0

@@ -22,7 +22,7 @@ from emotrace.span import Span
 LOCATED = "located:"
 """Before the cue that a link located."""
 READING = "reading:grace"
-READING_TEXT = "a trained model's reading of the moving face"
+READING_TEXT = "what a trained model makes of the moving face"
 _LONGEST = 120
 
 LinkKind = Literal["words", "typical_words"]

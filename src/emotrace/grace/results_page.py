@@ -11,6 +11,7 @@ from emotrace.grace.fold_scores import Estimate, FoldMean, Scores
 
 UNUSED = 1e-3
 """A gate that opened no further: its branch is not used."""
+_HEAD = ("clips", "UAR %", "WAR %", "macro-F1 %", "worst class", "ECE %")
 _ORDER_WORDS = {"shuffled": "shuffled", "reversed": "reversed", "first": "the first frame throughout"}
 
 
@@ -43,28 +44,15 @@ def facts(results: Results) -> Iterator[tuple[str, str]]:
     yield "model", f"{model['encoder']} ({model['adaptation']}), {model['frames']} frames"
     motion = model["motion"] if model["motion"] == "off" else f"{model['motion']} ({model['rigid']})"
     yield "arm", f"alignment {model['alignment']}, motion {motion}, text {_texts(results)}"
-    sampler = sampler_name(model, training)
-    yield "training", f"{training['epochs']} epochs, batch {training['batch_size']}, sampler {sampler}"
+    yield "training", f"{training['epochs']} epochs, batch {training['batch_size']}, sampler {_sampler(results)}"
     yield "seed", f"{training['seed']}, emotrace {results.emotrace}"
 
 
 def headline(results: Results) -> Iterator[Table]:
     """The two columns: the last epoch, and what peers would report."""
     yield Table(
-        title="Last epoch (headline), and best_on_test (peer protocol)",
-        head=(
-            "fold",
-            "sampler",
-            "clips",
-            "UAR %",
-            "WAR %",
-            "macro-F1 %",
-            "worst class",
-            "ECE %",
-            "best epoch",
-            "UAR %",
-            "WAR %",
-        ),
+        title="Last epoch (headline); best: best_on_test (peer protocol)",
+        head=("fold", "sampler", *_HEAD, "best: UAR %", "best: WAR %", "best epoch"),
         rows=(*_fold_rows(results), *_mean_rows(results)),
         note=" ".join(_notes(results)),
     )
@@ -143,17 +131,23 @@ def _texts(results: Results) -> str:
 
 
 def _fold_rows(results: Results) -> Iterator[tuple[str, ...]]:
-    sampler = sampler_name(results.experiment["model"], results.experiment["training"])
+    sampler = _sampler(results)
     for fold, record in results.records.items():
         best = results.scores[BEST][fold]
-        yield (
-            fold,
-            sampler,
-            *_scores(results.scores[LAST][fold]),
-            f"{record.best_on_test_epoch} of {record.epochs}",
-            percent(best.uar),
-            percent(best.war),
-        )
+        epoch = f"{record.best_on_test_epoch} of {record.epochs}"
+        yield (fold, sampler, *_scores(results.scores[LAST][fold]), percent(best.uar), percent(best.war), epoch)
+
+
+def _mean_rows(results: Results) -> Iterator[tuple[str, ...]]:
+    last, best, clips = results.mean[LAST], results.mean[BEST], str(results.pooled.clips)
+    sampler = _sampler(results)
+    yield ("**mean over folds**", sampler, clips, *_means(last), percent(best.uar), percent(best.war), "")
+    if last.deviation:
+        yield ("deviation over folds", sampler, "", *_deviations(last), "", "", *_deviations(best)[:2], "")
+    if (held := results.mean.get(CHOSEN)) is not None:
+        yield ("mean, epoch chosen on validation", sampler, clips, *_means(held), "", "", "")
+    if len(results.records) > 1:
+        yield ("all clips together", sampler, *_scores(results.pooled), "", "", "")
 
 
 def _scores(scores: Scores) -> tuple[str, ...]:
@@ -161,35 +155,23 @@ def _scores(scores: Scores) -> tuple[str, ...]:
         str(scores.clips),
         percent(scores.uar),
         percent(scores.war),
-        percent(scores.macro_f1),
+        f"{100 * scores.macro_f1.value:.2f}",
         f"{scores.worst.label} {100 * scores.worst.recall:.1f} ({scores.worst.clips})",
         f"{100 * scores.calibration_error:.1f}",
     )
 
 
-def _mean_rows(results: Results) -> Iterator[tuple[str, ...]]:
-    last, best = results.mean[LAST], results.mean[BEST]
-    sampler = sampler_name(results.experiment["model"], results.experiment["training"])
-    clips = str(results.pooled.clips)
-    yield (
-        *("**mean over folds**", sampler, clips, *_estimates(last), "", f"{100 * last.calibration_error:.1f}", ""),
-        *_estimates(best)[:2],
-    )
-    if last.deviation:
-        yield ("deviation over folds", sampler, "", *_deviations(last), "", "", "", *_deviations(best)[:2])
-    if (held := results.mean.get(CHOSEN)) is not None:
-        error = f"{100 * held.calibration_error:.1f}"
-        yield ("mean, epoch chosen on validation", sampler, clips, *_estimates(held), "", error, "", "", "")
-    if len(results.records) > 1:
-        yield ("all clips together", sampler, *_scores(results.pooled), "", "", "")
-
-
-def _estimates(mean: FoldMean) -> tuple[str, ...]:
-    return tuple(percent(each) for each in (mean.uar, mean.war, mean.macro_f1))
+def _means(mean: FoldMean) -> tuple[str, ...]:
+    error = f"{100 * mean.calibration_error:.1f}"
+    return percent(mean.uar), percent(mean.war), f"{100 * mean.macro_f1.value:.2f}", "", error
 
 
 def _deviations(mean: FoldMean) -> tuple[str, ...]:
     return tuple(f"± {100 * mean.deviation[name]:.2f}" for name in ("uar", "war", "macro_f1"))
+
+
+def _sampler(results: Results) -> str:
+    return sampler_name(results.experiment["model"], results.experiment["training"])
 
 
 def _notes(results: Results) -> Iterator[str]:
