@@ -110,7 +110,9 @@ def test_batch_mates_do_not_change_a_clip(texts: tuple[AffectText, AffectText]) 
 @pytest.mark.parametrize(
     "mask", [[[True, True, False], [True, False, False]], [[True, False, True], [False, False, False]]]
 )
-def test_frames_that_are_not_there_may_hold_anything(mask: list[list[bool]], texts: tuple[AffectText, AffectText]) -> None:
+def test_frames_that_are_not_there_may_hold_anything(
+    mask: list[list[bool]], texts: tuple[AffectText, AffectText]
+) -> None:
     network = model()
     output = network(masked(clips(texts), mask), links=True)
     assert torch.isfinite(output.logits).all()

@@ -85,4 +85,4 @@ def _blob(frames: int, row: int, column: int) -> np.ndarray:
     time = np.linspace(-1.0, 1.0, frames) if frames > 1 else np.zeros(1)
     down, across = np.mgrid[:_ROWS, :_COLUMNS]
     place = np.exp(-((down - row) ** 2 + (across - column) ** 2) / 2.0)
-    return np.exp(-4.0 * time**2)[:, None, None] * place
+    return np.asarray(np.exp(-4.0 * time**2)[:, None, None] * place)
