@@ -75,6 +75,14 @@ REGISTRY: Final[dict[str, Weights]] = {
             licence="Apache-2.0 (trained on CC BY 4.0 photographs)",
             origin="emotrace, recipes/smile_model.py (Face Research Lab London Set, DeBruine & Jones 2017)",
         ),
+        Weights(
+            name="face_encoder",
+            file="face_encoder.onnx",
+            sha256="31cfd9c322ed1a5e7d16d25bf1cd1dc474edc9cfc687dcbda08596fd7cfc1e8d",
+            bytes=373_235,
+            licence="Apache-2.0 (trained on faces rendered from ICT-FaceKit meshes, MIT)",
+            origin="emotrace, recipes/face_encoder.py (SynthDFER, rendered; USC Institute for Creative Technologies 2020)",
+        ),
     )
 }
 

@@ -13,7 +13,8 @@
   const WORDS = [[68, 1, 84, 0], [59, 82, 139, 0.5], [33, 145, 140, 0.7], [94, 201, 98, 0.8], [253, 231, 37, 0.9]];
   const MOVEMENT = [[0, 90, 200, 0], [0, 130, 240, 0.45], [60, 190, 255, 0.65], [190, 240, 255, 0.85]];
   function colour(ramp, level) {
-    const place = Math.min(Math.max(level, 0), 1) ** (ramp === WORDS ? 0.6 : 1) * (ramp.length - 1), low = Math.min(Math.floor(place), ramp.length - 2);
+    const place = Math.min(Math.max(level, 0), 1) ** (ramp === WORDS ? 0.6 : 1) * (ramp.length - 1);
+    const low = Math.min(Math.floor(place), ramp.length - 2);
     return ramp[low].map((from, k) => from + (place - low) * (ramp[low + 1][k] - from));
   }
 
