@@ -1,4 +1,4 @@
-"""Pictures whose motion is known exactly: a random texture, drawn anew at the displaced places, so nothing is resampled."""
+"""Pictures whose motion is known exactly: a random texture drawn anew at the displaced places, never resampled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIP_PATCHES = LIPS.reshape(14, 8, 14, 8).mean(axis=(1, 3)) >= 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
-    """Where a picture is seen from and how it is lit. Shift in pixels; zoom, turn (radians), gain and offset of the light."""
+    """Where a picture is seen from, and its light. Shift in pixels, turn in radians; gain and offset of the light."""
 
     right: float = 0.0
     down: float = 0.0
