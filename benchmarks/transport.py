@@ -31,8 +31,8 @@ from transport_report import markdown, verdicts
 from transport_timing import CLOCKS, Timer, roof_seconds
 
 from emotrace.files import write_atomically
+from emotrace.grace.sinkhorn.reference import transport_reference
 from emotrace.grace.transport import transport
-from emotrace.grace.transport_reference import transport_reference
 
 LOOP_CLIPS, FIXED_ITERATIONS = 2, 50
 QUICK = [(2, 784, 32)]

@@ -22,15 +22,15 @@ from emotrace.datasets.corpora import open_corpus
 from emotrace.datasets.verify import verify
 from emotrace.errors import EmotraceError
 from emotrace.files import write_atomically
-from emotrace.grace.answers import as_csv
-from emotrace.grace.asking import answers_for, clips_of
 from emotrace.grace.config import Alignment
-from emotrace.grace.experiment import EMBEDDED, Choices, Sampler, prepare
-from emotrace.grace.fold_results import LAST
-from emotrace.grace.folds import run_folds
-from emotrace.grace.results_page import percent
-from emotrace.grace.study import run_study
-from emotrace.grace.system import GraceSystem
+from emotrace.grace.corpora.answers import as_csv
+from emotrace.grace.corpora.asking import answers_for, clips_of
+from emotrace.grace.corpora.experiment import EMBEDDED, Choices, Sampler, prepare
+from emotrace.grace.corpora.fold_results import LAST
+from emotrace.grace.corpora.folds import run_folds
+from emotrace.grace.corpora.results_page import percent
+from emotrace.grace.corpora.study import run_study
+from emotrace.grace.video.system import GraceSystem
 from emotrace.media.faces import detector
 from emotrace.metrics.answer_files import read_answers
 from emotrace.metrics.evaluation import evaluate

@@ -32,13 +32,13 @@ from emotrace.datasets.frames import CachedFrames
 from emotrace.datasets.synth_dfer import SynthDfer
 from emotrace.encoders.registry import build_encoder
 from emotrace.encoders.words import WordTokenizer
-from emotrace.grace.affect_text import AffectText
 from emotrace.grace.cate import refine
 from emotrace.grace.clips import Order
 from emotrace.grace.config import GraceConfig
+from emotrace.grace.language.affect_text import AffectText
+from emotrace.grace.language.narrative import Narrative
 from emotrace.grace.learner import GraceLearner
 from emotrace.grace.model import Grace
-from emotrace.grace.narrative import Narrative
 from emotrace.grace.views import Augmentation
 from emotrace.training.checkpoint import load_checkpoint
 from emotrace.training.loop import fit

@@ -12,9 +12,9 @@ import torch
 from grace_synth_clips import FRAMES, GRID, Seen, SeenLearner, all_keys, items_of
 
 from emotrace.datasets.synth_dfer import SynthDfer, SynthSplit
-from emotrace.grace.affect_text import AffectText
 from emotrace.grace.clips import sample_indices
-from emotrace.grace.words import of_label
+from emotrace.grace.language.affect_text import AffectText
+from emotrace.grace.language.words import of_label
 from emotrace.metrics.localisation import apex_errors, localise, span_iou
 
 CONDITIONS = ("clean", "pose", "talk", "light", "jitter", "all")

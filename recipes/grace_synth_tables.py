@@ -19,7 +19,7 @@ from grace_synth_scores import CONDITIONS, MAPS, PLACES, REFERENCES, reference_s
 
 from emotrace.datasets.synth_dfer import SynthDfer
 from emotrace.grace.config import DISCLAIMER
-from emotrace.grace.text_probe import text_probe
+from emotrace.grace.language.text_probe import text_probe
 from emotrace.metrics.confusion_matrix import uar, war
 from emotrace.metrics.localisation import mean_of
 from emotrace.metrics.resampling import Difference, Interval, SummedScore, bootstrap, from_cells, paired_difference

@@ -46,7 +46,7 @@ def grace_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def read_talk(grace_weights: Path) -> Analysis:
     """The sample clip, read by the small GRACE with the words typical of its likeliest label."""
-    from emotrace.grace.system import GraceSystem
+    from emotrace.grace.video.system import GraceSystem
 
     return analyze(sample_clip(), systems=[GraceSystem.load(grace_weights, class_words=True)])
 

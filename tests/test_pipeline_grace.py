@@ -15,8 +15,8 @@ import emotrace
 from emotrace.errors import CheckpointMismatch, ModelNotFound, UsageError
 from emotrace.export import to_csv, to_jsonl
 from emotrace.grace.config import DISCLAIMER
-from emotrace.grace.observed import LOCATED, READING
-from emotrace.grace.system import GraceSystem
+from emotrace.grace.video.observed import LOCATED, READING
+from emotrace.grace.video.system import GraceSystem
 from emotrace.labels.vocabulary import emotion_words_in
 from emotrace.media.video import FrameReader
 from emotrace.report import render

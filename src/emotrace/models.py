@@ -81,7 +81,7 @@ REGISTRY: Final[dict[str, Weights]] = {
             sha256="31cfd9c322ed1a5e7d16d25bf1cd1dc474edc9cfc687dcbda08596fd7cfc1e8d",
             bytes=373_235,
             licence="Apache-2.0 (trained on faces rendered from ICT-FaceKit meshes, MIT)",
-            origin="emotrace, recipes/face_encoder.py (SynthDFER, rendered; USC Institute for Creative Technologies 2020)",
+            origin="emotrace, recipes/face_encoder.py (SynthDFER, rendered; meshes of USC ICT 2020)",
         ),
     )
 }

@@ -58,7 +58,7 @@ def analyze(
         encoding: Encoding of the transcript, if it is not Unicode.
         purpose: One of `emotrace.purpose.PURPOSES`; kept in the provenance.
         reasoner: Who weighs the evidence; the embedded reasoner by default.
-        systems: Trained models that read the clip too, such as `emotrace.grace.system.GraceSystem.load(folder)`.
+        systems: Trained models that read the clip too, such as `emotrace.grace.video.system.GraceSystem.load(folder)`.
         k: Number of rival readings that are proposed, 0..4.
         rate_hz: Pictures looked at per second.
         detector: `opencv` (needs nothing), `yunet` (weights from `emotrace pull yunet`, or `detector_model`), or

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emotrace.errors import UnreadableResult
 from emotrace.evidence.observation import EvidenceSheet, MissingReason, Modality, SegmentKind
-from emotrace.grace.expression import MAPS_ASIDE, Expression
+from emotrace.grace.video.expression import MAPS_ASIDE, Expression
 from emotrace.hydra.propose import Hypothesis
 from emotrace.hydra.verify import Verification
 from emotrace.span import Span

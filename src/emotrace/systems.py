@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from emotrace.evidence.observation import EvidenceSheet, Finding
 from emotrace.evidence.sheets import Witness
-from emotrace.grace.expression import Expression
+from emotrace.grace.video.expression import Expression
 from emotrace.media.clip import Clip
 from emotrace.progress import Watch
 from emotrace.results import ModelRecord
@@ -32,7 +32,7 @@ class PersonReading(Protocol):
 
 
 class System(Protocol):
-    """A model that may be asked to read a clip; `emotrace.grace.system.GraceSystem` is one."""
+    """A model that may be asked to read a clip; `emotrace.grace.video.system.GraceSystem` is one."""
 
     @property
     def name(self) -> str:

@@ -81,8 +81,8 @@ def test_the_embedded_observers_describe_the_training_clips_once(root: Path, tmp
 
 
 def test_every_corpus_has_its_own_protocol(tmp_path: Path) -> None:
-    from emotrace.grace.experiment import Choices, config_of, settings_of
-    from emotrace.grace.protocol import open_protocol
+    from emotrace.grace.corpora.experiment import Choices, config_of, settings_of
+    from emotrace.grace.corpora.protocol import open_protocol
     from emotrace.grace.views import AUGMENTATIONS
 
     epochs = {}

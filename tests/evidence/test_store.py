@@ -18,8 +18,8 @@ from emotrace.encoders.words import WordTokenizer
 from emotrace.errors import UnreadableTrace, UnwritableOutput
 from emotrace.evidence import store as store_module
 from emotrace.evidence.store import TraceKey, TraceStore
-from emotrace.grace.affect_trace import AffectTrace, CoarseSource, FineMethod, clip_id_of, frames_sha256
 from emotrace.grace.cate import Narrative, Sentence, refine
+from emotrace.grace.language.affect_trace import AffectTrace, CoarseSource, FineMethod, clip_id_of, frames_sha256
 from emotrace.media.video import Frame
 from emotrace.span import Span
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from emotrace.grace.affect_text import AffectText, Phrase
+from emotrace.grace.language.affect_text import AffectText, Phrase
 
 
 @pytest.fixture(scope="session")

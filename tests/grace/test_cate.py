@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from emotrace.encoders.interface import Token
 from emotrace.errors import InvalidObservation, UsageError
 from emotrace.evidence.observation import EvidenceSheet, Finding
-from emotrace.grace.affect_text import AffectText
 from emotrace.grace.cate import Narrative, Sentence, narrate, refine, swap_sides
-from emotrace.grace.columns import BACKGROUND
+from emotrace.grace.language.affect_text import AffectText
+from emotrace.grace.language.columns import BACKGROUND
 from emotrace.labels.vocabulary import emotion_words_in
 from emotrace.span import Span
 
@@ -341,6 +341,6 @@ def test_whatever_the_text_the_columns_hold_together(
 
 
 def test_no_torch_is_needed() -> None:
-    modules = "emotrace.grace.cate, emotrace.grace.bank, emotrace.grace.affect_trace"
+    modules = "emotrace.grace.cate, emotrace.grace.language.bank, emotrace.grace.language.affect_trace"
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

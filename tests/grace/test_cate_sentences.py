@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emotrace.grace.actions import read_actions
-from emotrace.grace.lexicon import AffectLexicon, affect_lexicon, expand
-from emotrace.grace.sentences import tagged_sentences
+from emotrace.grace.language.actions import read_actions
+from emotrace.grace.language.lexicon import AffectLexicon, affect_lexicon, expand
+from emotrace.grace.language.sentences import tagged_sentences
 from emotrace.labels.vocabulary import emotion_words_in
 
 COMMON_UNITS = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 28, 43, 45)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from emotrace.grace.actions import read_actions
+from emotrace.grace.language.actions import read_actions
 
 TELLING: dict[str, set[str]] = {
     # plain observers

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from emotrace.grace.affect_text import AffectText
 from emotrace.grace.heat import affect_heat, region_name, word_links
+from emotrace.grace.language.affect_text import AffectText
 
 TextOf = Callable[..., AffectText]
 GRID = (4, 3, 3)

@@ -16,9 +16,9 @@ from emotrace.datasets.example import Example, Target
 from emotrace.encoders.words import WordTokenizer
 from emotrace.errors import LabelLeak, MediaError
 from emotrace.evidence.observation import EvidenceSheet, Finding
-from emotrace.grace.affect_trace import AffectTrace, CoarseSource, FineMethod, clip_id_of, frames_sha256
 from emotrace.grace.cate import Narrative, narrate, narrate_caption, refine
-from emotrace.grace.lexicon import affect_lexicon
+from emotrace.grace.language.affect_trace import AffectTrace, CoarseSource, FineMethod, clip_id_of, frames_sha256
+from emotrace.grace.language.lexicon import affect_lexicon
 from emotrace.media.clip import AnonymousClip, Clip
 from emotrace.span import Span
 from emotrace.testing.synthetic import Bars, Tone, write_clip

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from emotrace.encoders.registry import build_encoder
-from emotrace.grace.affect_text import AffectText
 from emotrace.grace.config import GraceConfig
+from emotrace.grace.language.affect_text import AffectText
 from emotrace.grace.learner import GraceLearner
 from emotrace.grace.model import Grace
 from emotrace.training.learner import Item

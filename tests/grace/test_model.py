@@ -9,9 +9,9 @@ import torch
 
 from emotrace.encoders.tiny import TinyEncoder, WordTable
 from emotrace.errors import UsageError
-from emotrace.grace.affect_text import AffectText
 from emotrace.grace.config import GraceConfig
 from emotrace.grace.inputs import GraceInput
+from emotrace.grace.language.affect_text import AffectText
 from emotrace.grace.model import Grace
 
 TextOf = Callable[..., AffectText]

@@ -13,8 +13,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from emotrace.errors import UsageError
+from emotrace.grace.sinkhorn.reference import transport_reference
 from emotrace.grace.transport import TransportPlan, standardised, transport
-from emotrace.grace.transport_reference import transport_reference
 
 ON_CPU = ("eager", "scaling", "chunked")
 EXACT: dict[str, Any] = {"tolerance": 1e-14, "max_iterations": 20_000}

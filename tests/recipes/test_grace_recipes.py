@@ -46,7 +46,7 @@ def test_a_dry_run_takes_every_step_of_five_folds(
 def test_the_other_recipes_say_what_is_needed_and_plan_their_protocol(
     recipe: tuple[ModuleType, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    from emotrace.grace.experiment import Choices, prepare
+    from emotrace.grace.corpora.experiment import Choices, prepare
 
     shared, own = recipe
     assert shared.main(own, []) == 2

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from emotrace.grace.config import DISCLAIMER
-from emotrace.grace.expression import RATE_HZ, Expression, HeatMap
+from emotrace.grace.video.expression import RATE_HZ, Expression, HeatMap
 from emotrace.media.video import FrameReader
 from emotrace.report import render, write
 from emotrace.report.heat import panels, strongest

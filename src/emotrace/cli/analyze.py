@@ -145,6 +145,6 @@ def _systems(name: Literal["grace"] | None, weights: Path | None, class_words: b
             hint="Name the folder that `emotrace train grace` wrote: --weights",
         )
     with needing("train", "analyze --with grace"):
-        from emotrace.grace.system import GraceSystem
+        from emotrace.grace.video.system import GraceSystem
 
     return (GraceSystem.load(weights, class_words=class_words),)

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emotrace.grace.fold_results import Results
-from emotrace.grace.results_page import facts, headline
+from emotrace.grace.corpora.fold_results import Results
+from emotrace.grace.corpora.results_page import facts, headline
 
 
 def print_results(results: Results, console: Console) -> None:

@@ -50,9 +50,9 @@ def grace(
     cropped, and the answer is that of whoever is longest on screen. Exit code 1 where no clip got an answer.
     """
     with needing("train", "predict grace"):
-        from emotrace.grace.answers import as_csv
-        from emotrace.grace.asking import answers_for, clips_at, clips_of, words_for
-        from emotrace.grace.system import GraceSystem
+        from emotrace.grace.corpora.answers import as_csv
+        from emotrace.grace.corpora.asking import answers_for, clips_at, clips_of, words_for
+        from emotrace.grace.video.system import GraceSystem
 
     from emotrace.cli.corpus_arguments import adapter_arguments
     from emotrace.files import write_atomically

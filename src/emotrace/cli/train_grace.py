@@ -11,7 +11,7 @@ from emotrace.cli.console import needing, say, stdout, watching
 from emotrace.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from emotrace.grace.fold_results import Results
+    from emotrace.grace.corpora.fold_results import Results
 
 _DATA = "Corpus and how it is trained"
 _MODEL = "Model"
@@ -117,8 +117,8 @@ def grace(
         from accelerate import PartialState
 
         from emotrace.cli.grace_tables import print_results
-        from emotrace.grace.experiment import Choices, prepare
-        from emotrace.grace.folds import run_folds
+        from emotrace.grace.corpora.experiment import Choices, prepare
+        from emotrace.grace.corpora.folds import run_folds
 
     if texts is None and (text not in (None, "none") or text_mode == "train_and_test"):
         raise UsageError(

@@ -68,9 +68,13 @@ class FaceEncoder:
 
     def encode_grey(self, grey: Float32[np.ndarray, "picture 112 112"]) -> FaceFeatures:
         """Features of grey crops in 0..1."""
+        if not len(grey):  # which the runtime refuses
+            shapes = ((DIM, *GRID), (DIM,), (len(ACTION_UNITS),))
+            maps, features, units = (np.zeros((0, *shape), np.float32) for shape in shapes)
+            return FaceFeatures(map=maps, features=features, action_units=units)
         parts = [
             self._session.run(["map", "features", "action_units"], {"grey": grey[start : start + _BATCH, None]})
-            for start in range(0, max(len(grey), 1), _BATCH)
+            for start in range(0, len(grey), _BATCH)
         ]
         maps, features, units = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return FaceFeatures(map=maps, features=features, action_units=units)

@@ -5,12 +5,11 @@ emotrace's own. What the paper says is marked [paper], what public code and othe
 [ours].
 
     the model     config, model (frames and words -> distribution, map, links); alignment, fusion, losses, heat,
-                  inputs, outputs, pooling, words
-    its words     cate (an evidence sheet -> affective words with weights); narrative, sentences, movers, actions,
-                  lexicon, columns, raw_text on the way; bank (what a class looks like); affect_text, affect_trace
+                  inputs, outputs, pooling
     its motion    motion (how much a patch moves beyond the head and the light); affine
-    transport     transport (cost and marginals -> plan, of use alone); transport_* (solvers, numpy reference)
-    on corpora    clips, views (what a model sees); learner, folds, experiment, study, protocol, texts, text_rows,
-                  describing, asking, answers, fold_scores, fold_results, results_page, text_probe, checkpoints
-    on one video  crops, windows, express, expression, observed, system
+    its words     cate (an evidence sheet -> affective words with weights); language/ on the way
+    transport     transport (cost and marginals -> plan, of use alone); sinkhorn/ solves it
+    training      clips, views (what a model sees); learner, checkpoints
+    corpora/      protocol, texts, folds, scores, studies
+    video/        one video: crops, windows, maps, readings
 """

@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from emotrace.grace.config import GraceConfig
+from emotrace.grace.language.words import WordColumns
 from emotrace.grace.transport import TransportPlan, standardised, transport
-from emotrace.grace.words import WordColumns
 
 _MOMENTUM = 0.99
 _TRAINING = {"tolerance": 1e-3, "max_iterations": 100}

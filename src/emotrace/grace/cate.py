@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from emotrace.grace.actions import FaceAction, read_actions
-from emotrace.grace.affect_text import AffectText, Phrase, TextUnits
-from emotrace.grace.columns import WeighedPhrase, affect_text, fits
-from emotrace.grace.lexicon import Unit
-from emotrace.grace.narrative import (
+from emotrace.grace.language.actions import FaceAction, read_actions
+from emotrace.grace.language.affect_text import AffectText, Phrase, TextUnits
+from emotrace.grace.language.columns import WeighedPhrase, affect_text, fits
+from emotrace.grace.language.lexicon import Unit
+from emotrace.grace.language.narrative import (
     LEVELS,
     OTHER_SIDE,
     Narrative,
@@ -33,8 +33,8 @@ from emotrace.grace.narrative import (
     narrate_caption,
     swap_sides,
 )
-from emotrace.grace.raw_text import raw_phrases
-from emotrace.grace.sentences import emotion_spans
+from emotrace.grace.language.raw_text import raw_phrases
+from emotrace.grace.language.sentences import emotion_spans
 from emotrace.span import Span
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from emotrace.grace.affect_text import TextUnits
+from emotrace.grace.language.affect_text import TextUnits
 
 Alignment = Literal["none", "softmax", "balanced", "unbalanced"]
 TextMode = Literal["train_only", "train_and_test"]

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from emotrace.grace.affect_text import AffectText, Phrase, TextSource
+from emotrace.grace.language.affect_text import AffectText, Phrase, TextSource
 from emotrace.span import Span
 
 MIN_LIFT = 2.0

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from emotrace.encoders.encoded import PatchEncoded
-from emotrace.grace.affect_text import AffectText
+from emotrace.grace.language.affect_text import AffectText
 from emotrace.grace.motion import Motion
 
 

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from emotrace.encoders.adaptation import NEW_LEARNING_RATE, WEIGHT_DECAY, parameter_groups
 from emotrace.grace import losses
-from emotrace.grace.affect_text import AffectText
 from emotrace.grace.clips import FrameSource, Order, load
 from emotrace.grace.inputs import GraceInput, SeenClips
+from emotrace.grace.language.affect_text import AffectText
+from emotrace.grace.language.words import drop_phrases
 from emotrace.grace.model import Grace
 from emotrace.grace.outputs import GraceOutput, Matching
 from emotrace.grace.views import NO_AUGMENTATION, Augmentation
-from emotrace.grace.words import drop_phrases
 from emotrace.training.learner import Item, Losses
 from emotrace.training.seeds import generator_of
 

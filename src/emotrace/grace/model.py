@@ -20,18 +20,18 @@ from emotrace.encoders.encoded import PatchEncoded
 from emotrace.encoders.initialise import drawn_for
 from emotrace.encoders.towers import TextTower, VisualTower
 from emotrace.grace import losses
-from emotrace.grace.affect_text import AffectText
 from emotrace.grace.alignment import Alignment
-from emotrace.grace.bank import class_bank
 from emotrace.grace.config import GraceConfig
 from emotrace.grace.fusion import Fusion, TimeAttention, TimeTransformer
 from emotrace.grace.heat import WordLink, affect_heat, normalised, word_links
 from emotrace.grace.inputs import GraceInput, SeenClips
+from emotrace.grace.language.affect_text import AffectText
+from emotrace.grace.language.bank import class_bank
+from emotrace.grace.language.words import WordColumns, embed, of_label, repeated
 from emotrace.grace.motion import emphasis, keep_top, motion_weights
 from emotrace.grace.outputs import GraceOutput, HeatSource, Matching
 from emotrace.grace.pooling import pool_motion, pool_patches
 from emotrace.grace.transport import TransportPlan
-from emotrace.grace.words import WordColumns, embed, of_label, repeated
 
 
 class Grace(nn.Module):

@@ -6,17 +6,7 @@ Token-level alignment by entropy-regularised optimal transport is the paper's [p
 its marginals are ours [ours]. `row_strictness` ρ_v and `column_strictness` ρ_w say how binding the marginals are: 1 and
 1 is balanced transport; 0.9 and 1 lets patches stay unused; 0 and 1 is exactly a softmax over the patches per word.
 
-    transport_arguments.py   what a caller may ask, and the errors otherwise
-    transport_problem.py     what is solved: marginals, shift, error, dual value
-    transport_iterations.py  the loop of the log-domain paths: warm-up, freezing, stopping
-    transport_eager.py       the iteration as written; the reference in torch
-    transport_clipwise.py    one clip after the other, without its masked rows and columns
-    transport_chunked.py     a clip in the log domain, in blocks of rows that stay in the cache
-    transport_scaling.py     a clip by matrix-vector products instead of exponentials
-    transport_compiled.py    one step fused by torch.compile
-    transport_triton.py      one step as a kernel of our own, on request only
-    transport_gradients.py   envelope and implicit gradients
-    transport_reference.py   the same in numpy float64: oracle of the tests, inference without torch
+`sinkhorn/` holds the solvers.
 """
 
 from __future__ import annotations
@@ -32,13 +22,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from emotrace.errors import UsageError
-from emotrace.grace.transport_arguments import check_choice, check_problem
-from emotrace.grace.transport_chunked import solve_chunked
-from emotrace.grace.transport_compiled import solve_compiled
-from emotrace.grace.transport_eager import solve_eager
-from emotrace.grace.transport_gradients import with_envelope, with_implicit
-from emotrace.grace.transport_problem import Problem, Solution, dual_value
-from emotrace.grace.transport_scaling import solve_scaling
+from emotrace.grace.sinkhorn.arguments import check_choice, check_problem
+from emotrace.grace.sinkhorn.chunked import solve_chunked
+from emotrace.grace.sinkhorn.compiled import solve_compiled
+from emotrace.grace.sinkhorn.eager import solve_eager
+from emotrace.grace.sinkhorn.gradients import with_envelope, with_implicit
+from emotrace.grace.sinkhorn.problem import Problem, Solution, dual_value
+from emotrace.grace.sinkhorn.scaling import solve_scaling
 
 Gradient = Literal["envelope", "implicit", "unrolled"]
 Path = Literal["auto", "eager", "scaling", "chunked", "compiled", "triton"]
@@ -220,6 +210,6 @@ def _triton(device: str) -> Callable[[Problem], Solution]:
             where="path",
             hint="It needs the triton package and a CUDA device; choose `auto`",
         )
-    from emotrace.grace.transport_triton import solve_triton
+    from emotrace.grace.sinkhorn.triton import solve_triton
 
     return solve_triton

@@ -13,8 +13,8 @@ from functools import reduce
 import numpy as np
 from jaxtyping import Float
 
-from emotrace.grace.expression import AlignedWord, Expression
-from emotrace.grace.observed import LinkKind, mean_shares, same_events
+from emotrace.grace.video.expression import AlignedWord, Expression
+from emotrace.grace.video.observed import LinkKind, mean_shares, same_events
 from emotrace.report.timeline import across
 from emotrace.results import Analysis, Person
 from emotrace.span import Span

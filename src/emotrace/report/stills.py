@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 
 from emotrace.errors import MediaError
-from emotrace.grace.expression import RATE_HZ
+from emotrace.grace.video.expression import RATE_HZ
 from emotrace.media.video import Frame, FrameReader
 from emotrace.report.redact import FaceCover
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emotrace.grace.expression import RATE_HZ, AlignedWord, Expression, HeatMap, LevelMap, SeenFrame
+from emotrace.grace.video.expression import RATE_HZ, AlignedWord, Expression, HeatMap, LevelMap, SeenFrame
 from emotrace.results import Analysis, FaceBox, Person
 from emotrace.span import Span
 
