@@ -51,6 +51,23 @@ def read_talk(grace_weights: Path) -> Analysis:
     return analyze(sample_clip(), systems=[GraceSystem.load(grace_weights, class_words=True)])
 
 
+@pytest.fixture(scope="session")
+def priors_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a small network of priors on the embedded encoders, trained on noise, with their card."""
+    pytest.importorskip("torch", reason="needs the extra [train]")
+    from emotrace.testing.trained_priors import write_tiny_priors
+
+    return write_tiny_priors(tmp_path_factory.mktemp("priors") / "run")
+
+
+@pytest.fixture(scope="session")
+def fused_talk(priors_weights: Path) -> Analysis:
+    """The sample clip, read by the small network with the embedded observers' traces."""
+    from emotrace.priors.video.system import PriorsSystem
+
+    return analyze(sample_clip(), systems=[PriorsSystem.load(priors_weights)])
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """torch on one thread: models of a few thousand numbers gain nothing from more, and lose on a busy machine."""

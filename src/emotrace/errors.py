@@ -32,6 +32,8 @@
     - MissingClip (FileNotFoundError)     a list names clips that are not there
     - ClipOutside                         a list names clips outside the corpus's folder
     - DamagedCorpus                       a packed file is not what its name says, or does not fit its neighbours
+    - InvalidFeatures                     features of another width, or with a number that is not finite
+    - LeakError                           clips that are to be tested on stand in the training set
   x OutputError (OSError)
     - UnwritableOutput         the target cannot be written; nothing was left half-written
   x ModelFileError (ValueError)
@@ -43,12 +45,14 @@
     - TrainingDiverged (ArithmeticError)  a loss, gradient or answer that is not a finite number
   x DownloadFailed (OSError)   a `pull` that did not arrive
   x ServerFailed (OSError)     a language model's server that is not there, refuses, or sends something else
+  x BudgetSpent (RuntimeError) the most that a run may cost is reached; what was answered is kept
   x MissingExtra (ImportError) an optional dependency is not installed; the message names the extra
   x UsageError (ValueError)    an option with a value that cannot be
     - PurposeRefused           a use that the EU AI Act prohibits
     - UnknownChoice            a scheme, corpus or order that nobody defined; the message lists the known ones
     - LossyLabelMap            a label map that loses something, used without `allow_loss=True`
     - TextTooLong              a text with more tokens than the encoder reads
+    - UploadForbidden          clips that must not leave the machine, and a server that is not on it
 
 Each message says what happened, where, and what to do. To add one: subclass the nearest family, give it the
 standard-library error a stranger would expect, and draw it above.
@@ -239,6 +243,14 @@ class DamagedCorpus(DatasetError):
     """A packed file of a corpus with other arrays, shapes, ids or class names than it should have."""
 
 
+class InvalidFeatures(DatasetError):
+    """Features, traces or reliabilities of another shape, or with a number that is not finite; clips are named."""
+
+
+class LeakError(DatasetError):
+    """Clips of a test stand in the training set: what would be printed would be no test. The message names them."""
+
+
 class OutputError(EmotraceError, OSError):
     """A target that cannot be written."""
 
@@ -283,6 +295,10 @@ class ServerFailed(EmotraceError, OSError):
     """A server that the user named for a language model is not there, refuses, or sends something else."""
 
 
+class BudgetSpent(EmotraceError, RuntimeError):
+    """The most that a run may cost is reached. Every answer that was paid for is kept, so a later run goes on."""
+
+
 class MissingExtra(EmotraceError, ImportError):
     """An optional dependency is not installed.
 
@@ -325,3 +341,7 @@ class LossyLabelMap(UsageError):
 
 class TextTooLong(UsageError):
     """A text with more tokens than the text encoder reads; it is never cut in silence."""
+
+
+class UploadForbidden(UsageError):
+    """Clips whose owner forbids it would leave the machine."""

@@ -56,6 +56,15 @@ def _replace(target: Path, data: bytes) -> None:
         raise
 
 
+def flat_name(name: str) -> str:
+    """A clip's name as that of one file: names may hold folders, and a folder of features holds none.
+
+    >>> flat_name("train/dia0_utt1")
+    'train__dia0_utt1'
+    """
+    return name.replace("/", "__")
+
+
 def make_folder(path: str | Path) -> Path:
     """The folder, made with its parents if it is not there.
 

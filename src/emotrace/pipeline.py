@@ -111,10 +111,17 @@ def analyze(
     }
 
     def judge(witness: Witness, span: Span, kind: SegmentKind, text: str | None) -> Segment:
-        sheet = measured(witness, span)
-        for reading in readings.get(witness.id, ()):
+        sheet, own = measured(witness, span), readings.get(witness.id, ())
+        for reading in own:
             sheet = joined(sheet, reading.findings(span))
-        return Segment(span=span, kind=kind, text=text, sheet=sheet, verdict=reason(sheet, mind, k=k, abstain=abstain))
+        return Segment(
+            span=span,
+            kind=kind,
+            text=text,
+            sheet=sheet,
+            verdict=reason(sheet, mind, k=k, abstain=abstain),
+            fusion=next((fused for reading in own if (fused := reading.fusion(span)) is not None), None),
+        )
 
     def portray(witness: Witness) -> Person:
         own = [stretch for stretch in stretches if witness.is_in(stretch.span)]

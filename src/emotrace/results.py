@@ -18,6 +18,7 @@ from emotrace.evidence.observation import EvidenceSheet, MissingReason, Modality
 from emotrace.grace.video.expression import MAPS_ASIDE, Expression
 from emotrace.hydra.propose import Hypothesis
 from emotrace.hydra.verify import Verification
+from emotrace.priors.video.fused import FusedReading
 from emotrace.span import Span
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
@@ -100,6 +101,8 @@ class Segment(Record):
     text: str | None
     sheet: EvidenceSheet
     verdict: Verdict
+    fusion: FusedReading | None = None
+    """What a network of priors made of face, voice and words; None where it was not asked, or had nothing to read."""
 
 
 class FaceBox(Record):

@@ -13,6 +13,7 @@ from emotrace.evidence.observation import EvidenceSheet, Finding
 from emotrace.evidence.sheets import Witness
 from emotrace.grace.video.expression import Expression
 from emotrace.media.clip import Clip
+from emotrace.priors.video.fused import FusedReading
 from emotrace.progress import Watch
 from emotrace.results import ModelRecord
 from emotrace.span import Span
@@ -26,13 +27,17 @@ class PersonReading(Protocol):
         """Window by window, for a system that reads faces so."""
         ...
 
+    def fusion(self, span: Span) -> FusedReading | None:
+        """What it makes of face, voice and words together in a stretch, for a system that fuses them."""
+        ...
+
     def findings(self, span: Span) -> Sequence[Finding]:
         """What belongs on the person's sheet of a stretch of time."""
         ...
 
 
 class System(Protocol):
-    """A model that may be asked to read a clip; `emotrace.grace.video.system.GraceSystem` is one."""
+    """A model that may be asked to read a clip; `GraceSystem` and `PriorsSystem` are such."""
 
     @property
     def name(self) -> str:

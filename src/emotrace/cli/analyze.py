@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from emotrace.cli.console import needing, refuse_to_replace, say, stdout, watching, write_stdout
-from emotrace.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from emotrace.systems import System
+from emotrace.cli.console import refuse_to_replace, say, stdout, watching, write_stdout
+from emotrace.cli.systems import ObserverName, SystemName, load_systems
+from emotrace.errors import ExitCode
 
 
 def analyze(
@@ -57,17 +55,27 @@ def analyze(
     max_duration: Annotated[float, typer.Option(min=0.1, help="Refuse files longer than this many seconds.")] = 7200.0,
     video: Annotated[bool, typer.Option(help="Look at the picture.")] = True,
     audio: Annotated[bool, typer.Option(help="Listen to the sound.")] = True,
-    with_system: Annotated[
-        Literal["grace"] | None,
-        typer.Option("--with", help="Let a trained model read the clip too; needs its --weights.", show_default=False),
+    with_systems: Annotated[
+        list[SystemName] | None,
+        typer.Option("--with", help="Let a trained model read the clip too, with its --weights. May be repeated."),
     ] = None,
     weights: Annotated[
-        Path | None,
-        typer.Option(help="Weights of GRACE: the folder that training wrote, such as f1/last.", show_default=False),
+        list[Path] | None,
+        typer.Option(help="Of each --with: the folder that training wrote, such as f1/last.", show_default=False),
     ] = None,
     class_words: Annotated[
         bool, typer.Option("--class-words", help="Match also the words that are typical of GRACE's likeliest label.")
     ] = False,
+    provider: Annotated[
+        ObserverName | None,
+        typer.Option(
+            help="Who writes the traces for priors: the embedded observers, --traces of an earlier run, or nobody.",
+            show_default="embedded; stored with --traces",
+        ),
+    ] = None,
+    traces: Annotated[
+        Path | None, typer.Option(help="For priors: a file of `emotrace trace`.", show_default=False)
+    ] = None,
     abstain: Annotated[
         bool, typer.Option(help="Abstain where the evidence does not decide (off: for benchmarks).")
     ] = True,
@@ -83,7 +91,7 @@ def analyze(
 
     if json is not None and json != "-":
         refuse_to_replace(file, Path(json))
-    systems = _systems(with_system, weights, class_words)
+    systems = load_systems(with_systems or (), weights or (), class_words=class_words, provider=provider, traces=traces)
     with watching(file.name, quiet=quiet) as watch:
         analysis = run(
             file,
@@ -124,27 +132,3 @@ def analyze(
             say(f"wrote {path}")
     if analysis.abstained:
         raise typer.Exit(int(ExitCode.ABSTAINED))
-
-
-def _systems(name: Literal["grace"] | None, weights: Path | None, class_words: bool) -> tuple[System, ...]:
-    """The system that was asked for, with what it needs.
-
-    Raises:
-        UsageError: Weights without a system, or the other way round.
-        MissingExtra: torch, or what stands on it, is not installed.
-        ModelFileError: The weights cannot be used.
-    """
-    if name is None:
-        if weights is not None or class_words:
-            raise UsageError("--weights and --class-words are for GRACE", where="analyze", hint="Add --with grace")
-        return ()
-    if weights is None:
-        raise UsageError(
-            "GRACE needs weights",
-            where="--with grace",
-            hint="Name the folder that `emotrace train grace` wrote: --weights",
-        )
-    with needing("train", "analyze --with grace"):
-        from emotrace.grace.video.system import GraceSystem
-
-    return (GraceSystem.load(weights, class_words=class_words),)

@@ -15,10 +15,13 @@ from emotrace.cli.console import prepare_streams, report_error, report_failed_ou
 from emotrace.cli.doctor import doctor
 from emotrace.cli.evaluate import evaluate
 from emotrace.cli.export import export
+from emotrace.cli.features import features
+from emotrace.cli.pack import pack
 from emotrace.cli.predict import app as predict
 from emotrace.cli.pull import pull
 from emotrace.cli.report import report
 from emotrace.cli.schema import schema
+from emotrace.cli.trace import trace
 from emotrace.cli.train import app as train
 from emotrace.cli.verify import verify
 from emotrace.errors import EmotraceError
@@ -32,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, report, export, evaluate, verify, doctor, pull, schema):
+for command in (analyze, trace, report, export, evaluate, verify, features, pack, doctor, pull, schema):
     app.command()(command)
 for system_commands in (train, predict):
     app.add_typer(system_commands)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from emotrace.cli.console import printable
 from emotrace.evidence.observation import EvidenceSheet
+from emotrace.priors.video.fused import FusedReading
 from emotrace.results import ABSTAIN_REASONS, Analysis, Person, Segment, Verdict
 
 _CHANNEL = {"visual": "face", "vocal": "voice", "verbal": "words", "joint": "readings"}
@@ -86,9 +87,22 @@ def _details(segment: Segment) -> Iterator[str]:
     for rival in verdict.hypotheses:
         if rival.number != verdict.winner:
             yield f"rival reading ({rival.perspective}): {', '.join(rival.labels)}"
+    if segment.fusion is not None:
+        yield _fused(segment.fusion)
     if verdict.conflict is not None:
         readings = "; ".join(f"{_CHANNEL[m]}: {', '.join(words)}" for m, words in verdict.modality_readings.items())
         yield f"conflict {verdict.conflict:.2f} ({readings})"
+
+
+def _fused(fusion: FusedReading) -> str:
+    """The two likeliest labels, and what moved the first most."""
+    first, *others = sorted(fusion.distribution.items(), key=lambda each: -each[1])
+    shares = ", ".join(f"{label} {share:.2f}" for label, share in (first, *others[:1]))
+    moved = max(fusion.effects, key=lambda part: abs(fusion.effects[part][first[0]]))
+    trace = f"trace by {fusion.observer}" if fusion.observer else "prior-free"
+    modality, _, written = moved.partition(" ")
+    name = f"what was written of the {_CHANNEL[modality]}" if written else _CHANNEL[modality]
+    return f"together: {shares} (moved most by {name}, {fusion.effects[moved][first[0]]:+.2f}; {trace})"
 
 
 def _cite(sheet: EvidenceSheet, id: str) -> str:

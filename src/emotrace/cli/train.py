@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from emotrace.cli.train_grace import grace
+from emotrace.cli.train_priors import priors
 
 app = typer.Typer(
     name="train",
@@ -12,6 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.command()(grace)
+app.command()(priors)
 
 
 @app.callback()

@@ -86,6 +86,9 @@ class Corpus(ABC):
     """Whether the owner's splits keep each group on one side."""
     overlapping: ClassVar[frozenset[str]] = frozenset()
     """Splits that share clips with others by the owner's design."""
+    may_leave_machine: ClassVar[bool] = False
+    """Whether clips may be sent to a service. Only where the owner's licence lets them be passed on, or they are the
+    user's own; research agreements, as of the MER corpora, forbid it [field: MERTools]."""
     known_faults: ClassVar[Mapping[str, str]] = {}
     """Id -> what is wrong with the clip in the owner's own release."""
 

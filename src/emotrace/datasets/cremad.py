@@ -25,6 +25,7 @@ class CremaD(Corpus):
 
     name: ClassVar[str] = "crema-d"
     scheme_name: ClassVar[str] = "crema-d"
+    may_leave_machine: ClassVar[bool] = True
     group_is: ClassVar[str | None] = "actor"
     published: ClassVar[Published | None] = Published(
         clips={"all": 7442},

@@ -40,6 +40,7 @@ class Generic(Corpus):
 
     name: ClassVar[str] = "generic"
     scheme_name: ClassVar[str] = "generic"
+    may_leave_machine: ClassVar[bool] = True
     group_is: ClassVar[str | None] = "group"
 
     def __init__(

@@ -6,7 +6,7 @@ tests. Clips are matched by name and, because editions rename them, by their byt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from emotrace.datasets.example import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from emotrace.datasets.findings import Finding, found, skipped
 from emotrace.datasets.media_checks import digest
 from emotrace.datasets.tables import read_lines, read_rows
-from emotrace.errors import CorpusNotFound
+from emotrace.errors import CorpusNotFound, LeakError, first_five
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +63,29 @@ def check_older(corpus: Corpus, records: Sequence[Record], older: OlderTest | No
     """Clips of the training set that an older corpus tests on."""
     if older is None:
         return skipped("older_tests", "no older corpus was given; --older takes one")
-    training = [record for record in records if _is_training(record.split)]
+    return found(
+        "older_tests",
+        overlap([record for record in records if _is_training(record.split)], older),
+        bad="the training set holds test clips of the older corpus: a score on that test is not a test",
+        good=f"none of {len(older.names)} older test clips is in the training set",
+    )
+
+
+def refuse_leak(training: Iterable[Record], older: OlderTest) -> None:
+    """Makes sure that a model which is trained on these clips may be tested on those of the older corpus.
+
+    Raises:
+        LeakError: Some of them are the same, by name or by their bytes; the message has the first five and the count.
+    """
+    if seen := overlap(training, older):
+        raise LeakError(
+            f"the training set holds clips of this test: {first_five(seen)}",
+            hint="Train on an edition that came before the test, or test on one that came after the training set",
+        )
+
+
+def overlap(training: Iterable[Record], older: OlderTest) -> list[str]:
+    """The training clips that are test clips of the older corpus, by name or by their bytes, in their order."""
     by_size: dict[int, list[Path]] = {}
     for path in older.media:
         if path.is_file():
@@ -78,12 +100,7 @@ def check_older(corpus: Corpus, records: Sequence[Record], older: OlderTest | No
             twin = next((path for path in twins if digest(path) == mine), None)
             if twin is not None:
                 seen.append(f"{record.id} ({record.split}) is {twin.stem}")
-    return found(
-        "older_tests",
-        seen,
-        bad="the training set holds test clips of the older corpus: a score on that test is not a test",
-        good=f"none of {len(older.names)} older test clips is in the training set",
-    )
+    return seen
 
 
 def _is_training(split: str) -> bool:

@@ -29,6 +29,7 @@ class Ravdess(Corpus):
 
     name: ClassVar[str] = "ravdess"
     scheme_name: ClassVar[str] = "ravdess"
+    may_leave_machine: ClassVar[bool] = True
     group_is: ClassVar[str | None] = "actor"
     groups_apart: ClassVar[bool] = False
     published: ClassVar[Published | None] = Published(

@@ -14,6 +14,7 @@ from typing import Literal
 from emotrace._version import __version__
 from emotrace.datasets.circulating import check_list
 from emotrace.datasets.corpus import Corpus, Published, Record
+from emotrace.datasets.feature_checks import check_features, check_transcripts
 from emotrace.datasets.findings import (
     Finding,
     SplitSummary,
@@ -51,6 +52,8 @@ CHECKS: tuple[str, ...] = (
     "shared_ids",
     "groups",
     "text",
+    "transcripts",
+    "features",
     "outside",
     "older_tests",
     "list_order",
@@ -115,6 +118,8 @@ def verify(
         check_shared_ids(corpus, records),
         check_groups(corpus, records),
         check_text(records),
+        check_transcripts(records),
+        check_features(corpus, records),
         check_outside(corpus, records),
         check_older(corpus, inside, older),
         *check_list(corpus, inside, circulating),

@@ -144,7 +144,7 @@ class EvidenceSheet:
             count = len(self.observations)
             raise InvalidObservation(f"a sheet holds at most {MAX_OBSERVATIONS} observations, got {count}")
         ids = [observation.id for observation in self.observations]
-        if ids != [o.id for o in _numbered(self.observations)]:
+        if ids != [o.id for o in numbered(self.observations)]:
             raise InvalidObservation(f"observations must be numbered from 1 in time order per modality, got {ids}")
         for observation in self.observations:
             if observation.span not in self.span:
@@ -176,7 +176,7 @@ class EvidenceSheet:
             if finding.modality not in missing and (shared := finding.span & span) is not None
         ]
         inside.sort(key=lambda f: (-f.weight(reliability.get(f.modality, 1.0)), *_time_order(f)))
-        kept = _numbered(_most_telling(inside))
+        kept = numbered(_most_telling(inside))
         return cls(
             clip_id=clip_id, person=person, span=span, observations=kept, missing=missing, reliability=reliability
         )
@@ -251,7 +251,7 @@ def _time_order(finding: Finding) -> tuple[Any, ...]:
     return (MODALITIES.index(finding.modality), finding.span, *who, *measured)
 
 
-def _numbered(findings: Iterable[Finding]) -> tuple[Observation, ...]:
+def numbered(findings: Iterable[Finding]) -> tuple[Observation, ...]:
     """The findings in sheet order, each with the id that order gives it."""
     numbers = dict.fromkeys(MODALITIES, 0)
     numbered = []

@@ -19,11 +19,10 @@ from emotrace.evidence.visual import mouth_activity
 from emotrace.evidence.vocal import baseline
 from emotrace.evidence.voice_series import VoiceSeries
 from emotrace.evidence.voice_signals import VoiceMeter
-from emotrace.media.audio import AudioReader
+from emotrace.media.audio import Waveform
 from emotrace.media.faces import FaceDetector
 from emotrace.media.tracking import FaceTrack, FaceTracker, TimedFrame
 from emotrace.media.transcript import Transcript, Utterance
-from emotrace.media.video import FrameReader
 from emotrace.progress import Watch
 from emotrace.span import Span
 
@@ -40,7 +39,12 @@ class Face:
 
 
 def watch_and_hear(
-    frames: FrameReader | None, sound: AudioReader | None, detector: FaceDetector, *, total_seconds: float, watch: Watch
+    frames: Iterable[TimedFrame] | None,
+    sound: Iterable[Waveform] | None,
+    detector: FaceDetector,
+    *,
+    total_seconds: float,
+    watch: Watch,
 ) -> tuple[tuple[Face, ...], VoiceSeries | None]:
     """Reads the picture and the sound side by side, each once; an absent one gives no faces, or None."""
     done = Event()
@@ -83,7 +87,7 @@ def watch_faces(
 
 
 def hear_voice(
-    sound: AudioReader | None, *, total_seconds: float, watch: Watch, unless: Event | None = None
+    sound: Iterable[Waveform] | None, *, total_seconds: float, watch: Watch, unless: Event | None = None
 ) -> VoiceSeries | None:
     """Measures the sound, block by block, unless it is told to stop; None where there is none."""
     if sound is None:

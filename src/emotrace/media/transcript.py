@@ -7,6 +7,7 @@ byte, and a word that the source did not time is marked as such (`Word.measured`
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -170,7 +171,8 @@ def _sidecars(media_path: Path) -> tuple[Path | None, Path | None]:
     stem = media_path.stem.casefold()
     timed, plain = [], []
     try:
-        beside = list(media_path.parent.iterdir())
+        with os.scandir(media_path.parent) as entries:  # names first: a corpus has thousands of files in one folder
+            beside = [media_path.parent / entry.name for entry in entries if entry.name.casefold().startswith(stem)]
     except PermissionError:  # a folder whose files may be opened but not listed
         return None, None
     for path in beside:

@@ -20,6 +20,7 @@ from emotrace.evidence.observation import LETTERS
 from emotrace.files import write_atomically
 from emotrace.grace.config import DISCLAIMER
 from emotrace.report import words
+from emotrace.report.fusion import panel as fusion_panel
 from emotrace.report.heat import panels, strongest
 from emotrace.report.playback import Playback, prepare
 from emotrace.report.stills import key, stills
@@ -95,9 +96,9 @@ def write(
 
 def _page(analysis: Analysis, playback: Playback, media: Path | None) -> str:
     maps = panels(analysis)
-    names = ("report", "heat") if maps else ("report",)
-    style = "".join(_asset(f"{name}.css") for name in names)
-    scripts = [_asset(f"{name}.js") for name in reversed(names)]  # the maps listen before the first moment is told
+    fused = any(segment.fusion for person in analysis.persons for segment in (*person.segments, person.overall))
+    style = "".join(_asset(f"{name}.css") for name in ("report", *["heat"] * bool(maps), *["fusion"] * fused))
+    scripts = [_asset(f"{name}.js") for name in ("heat", "report") if maps or name == "report"]  # the maps listen first
     moments = [moment for panel in maps.values() for moment in panel.moments]
     pictures = stills(media, moments, playback.cover) if media is not None and playback.has_picture else {}
     return (
@@ -115,6 +116,7 @@ def _page(analysis: Analysis, playback: Playback, media: Path | None) -> str:
             policy=_policy(style, scripts, playback),
             style=Markup(style),
             scripts=[Markup(script) for script in scripts],
+            fusion_of=fusion_panel,
             raw=Markup(analysis.model_dump_json().translate(_JSON_ESCAPES)),
             abstain_reasons=ABSTAIN_REASONS,
             letters=LETTERS,

@@ -53,6 +53,8 @@ FOUND_BY: Mapping[str, str] = {
     "wrong_frame_count": "frames",
     "text_order": "text_order",
     "same_clip": "same_clips",
+    "feature_width": "features",
+    "feature_nan": "features",
 }
 """Fault -> the check of `verify` that finds it."""
 

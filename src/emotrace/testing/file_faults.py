@@ -102,6 +102,25 @@ def _copy_across(root: Path, layout: Layout, rows: Sequence[Row]) -> None:
         target.write_bytes(source.read_bytes())
 
 
+def write_features(root: Path, rows: Sequence[Row], *, name: str = "voice-UTT", width: int = 4) -> Path:
+    """Made-up features of every clip in MERTools' layout; returns their folder."""
+    folder = root / "features" / name
+    folder.mkdir(parents=True)
+    for number, row in enumerate(rows):
+        np.save(folder / f"{row.name}.npy", np.arange(width, dtype=np.float32) + number)
+    return folder
+
+
+def _other_width(root: Path, layout: Layout, rows: Sequence[Row]) -> None:
+    folder = write_features(root, rows)
+    np.save(folder / f"{rows[1].name}.npy", np.zeros(5, np.float32))
+
+
+def _not_a_number(root: Path, layout: Layout, rows: Sequence[Row]) -> None:
+    folder = write_features(root, rows)
+    np.save(folder / f"{rows[1].name}.npy", np.array([0.0, np.nan, 0.0, 0.0], np.float32))
+
+
 FILE_FAULTS: Mapping[str, Callable[[Path, Layout, Sequence[Row]], None]] = {
     "broken_list": _break_list,
     "not_gbk": _not_gbk,
@@ -117,5 +136,7 @@ FILE_FAULTS: Mapping[str, Callable[[Path, Layout, Sequence[Row]], None]] = {
     "wrong_frame_count": _last_frame_gone,
     "text_order": _unpad,
     "same_clip": _copy_across,
+    "feature_width": _other_width,
+    "feature_nan": _not_a_number,
 }
 """Fault -> what does it to the corpus below a root."""

@@ -64,7 +64,17 @@ LAYOUTS: tuple[Layout, ...] = (
         rows=lists.mer_rows(("train", "test1", "test2", "test3"), "sample"),
         place=lambda row: f"{row.split}/{row.name}.mp4",
         lists=lists.mer2023_lists,
-        faults=(*LISTED, "value_off_scale", "permuted_classes", "shared_id", "same_clip", "mojibake", "path_outside"),
+        faults=(
+            *LISTED,
+            "value_off_scale",
+            "permuted_classes",
+            "shared_id",
+            "same_clip",
+            "mojibake",
+            "path_outside",
+            "feature_width",
+            "feature_nan",
+        ),
     ),
     Layout(
         corpus="mer2023",
@@ -92,6 +102,8 @@ LAYOUTS: tuple[Layout, ...] = (
             "same_clip",
             "older_test_by_name",
             "older_test_by_bytes",
+            "feature_width",
+            "feature_nan",
         ),
     ),
     Layout(
@@ -108,6 +120,7 @@ LAYOUTS: tuple[Layout, ...] = (
             "same_clip",
             "path_outside",
             "older_test_by_name",
+            "feature_nan",
         ),
     ),
     Layout(

@@ -39,6 +39,9 @@ class FaceReading:
     trust: float
     """Confidence of the reading, 0..1."""
 
+    def fusion(self, span: Span) -> None:
+        """None: it looks at the face alone."""
+
     def findings(self, span: Span) -> list[Finding]:
         """The link of greatest lift of every event that meets `span`, and one reading of the pictures inside it."""
         links = [
