@@ -93,11 +93,12 @@ CORE = (
         name="gated",
         tests={
             "gated, traces removed at test": silent,
+            "gated, lied to at test": lying,
             **{f"gated, no {name} at test": lacking(name) for name in FEATURES},
         },
     ),
-    Arm(name="concat", config={"injection": "concat"}),
-    Arm(name="expert", config={"injection": "expert"}),
+    Arm(name="concat", config={"injection": "concat"}, tests={"concat, lied to at test": lying}),
+    Arm(name="expert", config={"injection": "expert"}, tests={"expert, lied to at test": lying}),
     Arm(name="gated, lying provider", learns_from=lying),
     Arm(name="gated, rho = 1", learns_from=trusted),
 )

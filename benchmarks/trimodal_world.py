@@ -71,7 +71,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--json", type=Path, help="file for the record")
-    parser.add_argument("--out", type=Path, help="folder for trimodal_world.json and trimodal_world.md")
+    parser.add_argument("--out", type=Path, help="folder for NAME.json and NAME.md")
+    parser.add_argument("--name", default="trimodal_world")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     size, seeds = QUICK if options.quick else Size(), parse_seeds(options.seeds)
@@ -94,8 +95,8 @@ def main() -> int:
     print(text)
     files = [] if options.json is None else [(options.json, json.dumps(record, indent=1) + "\n")]
     if options.out is not None:
-        files.append((options.out / "trimodal_world.json", json.dumps(record, indent=1) + "\n"))
-        files.append((options.out / "trimodal_world.md", text))
+        files.append((options.out / f"{options.name}.json", json.dumps(record, indent=1) + "\n"))
+        files.append((options.out / f"{options.name}.md", text))
     for path, content in files:
         write_atomically(path, content)
     return int(not options.quick and any(check["met"] is False for check in record["expectations"]))

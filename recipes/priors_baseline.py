@@ -7,7 +7,9 @@ scored flatters the validation column; the test column is clean.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,10 +53,10 @@ def run_baseline(plan: Plan, *, budget: int, epochs: int = 100) -> tuple[PriorSc
 def _setting(
     plan: Plan,
     clips: PriorClips,
-    tests: dict[str, PriorClips],
+    tests: Mapping[str, PriorClips],
     dealt: Folds,
     out: Path,
-    setting: dict[str, float],
+    setting: dict[str, Any],
     epochs: int,
 ) -> tuple[PriorScores, dict[str, np.ndarray]]:
     """One setting on all folds: scores of the held-out clips, and each test's logits, averaged over folds."""

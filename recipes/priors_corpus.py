@@ -32,6 +32,7 @@ from emotrace.priors.experiment import Choices, folds_of, prepare, seeds_of
 from emotrace.priors.scores import PriorScores
 from emotrace.priors.study import Study, run_study
 from emotrace.priors.study_page import Table, percent
+from emotrace.priors.trace_views import View
 from emotrace.testing.mertools_corpus import write_mer
 
 
@@ -120,7 +121,7 @@ def _run(recipe: Recipe, chosen: argparse.Namespace) -> int:
 
 
 def _dry_run(recipe: Recipe, folder: Path) -> int:
-    made = write_mer(folder / recipe.corpus, corpus=recipe.corpus, tested=24)
+    made = write_mer(folder / recipe.corpus, corpus=recipe.corpus, labelled=90, pool=40, tested=24)
     report = verify(open_corpus(recipe.corpus, made.root), expect="none")
     print(f"verify: {len(report.faults)} faults in the miniature, sha256 {report.sha256[:16]}")
     choices = Choices(
@@ -164,9 +165,7 @@ def _study(choices: Choices, out: Path) -> Study:
     return run_study(prepare(choices, out=out), tell=print)
 
 
-def _scores(
-    study: Study, view: Literal["full", "masked", "verdict", "shuffled", "none"]
-) -> tuple[PriorScores, dict[str, PriorScores | None]]:
+def _scores(study: Study, view: View) -> tuple[PriorScores, dict[str, PriorScores | None]]:
     row = study.views[view]
     return row.validation, row.tests
 

@@ -1,7 +1,8 @@
-"""emotrace's priors on MER2023: six emotions in film clips, tests MULTI, NOISE and SEMI.
+r"""emotrace's priors on MER2023: six emotions in film clips, tests MULTI, NOISE and SEMI.
 
-    python recipes/priors_mer2023.py --root /data/MER2023 --traces traces.jsonl --out runs \\
-        --features visual=clip-vit-large-patch14 --features vocal=chinese-hubert-large --features verbal=Baichuan-13B-Base
+    python recipes/priors_mer2023.py --root /data/MER2023 --traces traces.jsonl \
+        --features visual=clip-vit-large-patch14 --features vocal=chinese-hubert-large \
+        --features verbal=Baichuan-13B-Base --out runs
     python recipes/priors_mer2023.py --dry-run
 
 Its user must have MER2023 under its agreement, features of every clip, and traces. test1 is MULTI, test2 NOISE, test3

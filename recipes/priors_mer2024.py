@@ -1,7 +1,8 @@
-"""emotrace's priors on MER2024: six emotions in film clips, five folds, five seeds.
+r"""emotrace's priors on MER2024: six emotions in film clips, five folds, five seeds.
 
-    python recipes/priors_mer2024.py --root /data/MER2024 --traces traces.jsonl --out runs \\
-        --features visual=clip-vit-large-patch14 --features vocal=chinese-hubert-large --features verbal=Baichuan-13B-Base
+    python recipes/priors_mer2024.py --root /data/MER2024 --traces traces.jsonl \
+        --features visual=clip-vit-large-patch14 --features vocal=chinese-hubert-large \
+        --features verbal=Baichuan-13B-Base --out runs
     python recipes/priors_mer2024.py --dry-run
 
 Its user must have MER2024 under its agreement, features of every clip, and traces; tests are scored only where

@@ -19,16 +19,13 @@ from emotrace.priors.experiment import Choices, folds_of, prepare, seeds_of
 from emotrace.priors.study import run_study
 from emotrace.testing.mertools_corpus import write_mer
 
-MADE = 240
-"""Labelled clips that are made up; two thirds as many without a label."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the recipe; the exit code of the command line."""
     parser = argparse.ArgumentParser(description="Every part of `emotrace train priors` on a made-up corpus.")
     parser.add_argument("--folds", default="1-2", help="1-5, or 1,2, or all (default: 1-2)")
     parser.add_argument("--seeds", default="1", help="how many, or which as 0,1 (default: 1)")
-    parser.add_argument("--limit", type=int, default=200, help="most clips of each part (default: 200)")
+    parser.add_argument("--limit", type=int, default=200, help="labelled clips that are made up (default: 200)")
     parser.add_argument("--out", type=Path, help="folder that keeps the runs (default: none is kept)")
     chosen = parser.parse_args(arguments)
     try:
@@ -40,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(chosen: argparse.Namespace, folder: Path) -> int:
-    made = write_mer(folder / "mer2024", labelled=MADE, pool=2 * MADE // 3)
+    made = write_mer(folder / "mer2024", labelled=chosen.limit, pool=chosen.limit // 2)
     choices = Choices(
         data=made.corpus,
         root=made.root,
@@ -50,7 +47,6 @@ def _run(chosen: argparse.Namespace, folder: Path) -> int:
         view="all",
         folds=folds_of(chosen.folds),
         seeds=seeds_of(chosen.seeds),
-        limit=chosen.limit,
         batch_size=32,
     )
     plan = prepare(choices, out=chosen.out or folder / "runs", tell=print)

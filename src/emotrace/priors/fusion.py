@@ -174,6 +174,12 @@ class Heads(nn.Module):
         self.free = nn.Parameter(torch.randn(labels, wide)) if free else None
         self.of_classifier = None if free else nn.Sequential(nn.Linear(dim, wide), nn.ReLU(), nn.Linear(wide, wide))
         self.valence = nn.Linear(dim, 1) if config.has_valence else None
+        if config.contrastive_weight == 0:  # nothing would train these, and several processes must agree on what learns
+            for part in (self.projection, self.of_classifier):
+                if part is not None:
+                    part.requires_grad_(False)
+            if self.free is not None:
+                self.free.requires_grad_(False)
 
     def of_modalities(self, tokens: Float[Tensor, "clip modality dim"]) -> Float[Tensor, "clip modality label"]:
         """Logits of each modality alone."""

@@ -23,6 +23,7 @@ from emotrace.priors.bdcl import bdcl
 from emotrace.priors.clips import PriorClips
 from emotrace.priors.config import PriorsConfig
 from emotrace.priors.fusion import PriorFusion
+from emotrace.priors.gather import gather_clips
 from emotrace.priors.inputs import PriorBatch, PriorTable
 from emotrace.priors.losses.cross_entropy import cross_entropy
 from emotrace.priors.losses.crossmodal import crossmodal
@@ -61,16 +62,17 @@ def total_loss(
     if output.trace_logits is not None:
         parts["traces"] = config.auxiliary_weight, _of_sections(output.trace_logits, batch)
     if config.contrastive_weight > 0 and output.embedding is not None and output.prototypes is not None:
+        embedding, labels, weights = gather_clips(output.embedding, batch.labels, batch.weights)
         contrast = bdcl(
-            output.embedding,
-            batch.labels,
+            embedding,
+            labels,
             output.prototypes,
             temperature=config.temperature,
             inter=config.inter_weight,
             intra=config.intra_weight,
             variant=config.contrast,
             outer=config.outer,
-            weights=batch.weights,
+            weights=weights,
         )
         parts["contrast"] = config.contrastive_weight, contrast
     if output.valence is not None and batch.valence is not None:

@@ -23,10 +23,10 @@ def page_of(results: Mapping[str, Any]) -> str:
         results["disclaimer"],
         f"{counts}; folds {folds} (SHA-256 {results['folds_sha256'][:12]}), seeds {seeds}.",
         _missing(results["missing"]),
-        *_scores("Validation, every clip by models that never saw it", results["validation"], config["labels"]),
+        *_scores("Validation, every clip by models that never saw it", results["validation"], tuple(config["labels"])),
     ]
     if results["test"] is not None:
-        parts += _scores("Test set, logits averaged over folds", results["test"], config["labels"])
+        parts += _scores("Test set, logits averaged over folds", results["test"], tuple(config["labels"]))
     elif results["test_clips"]:
         parts.append(f"The labels of the {results['test_clips']} test clips are hidden: see `submission.csv`.")
     if results["pseudo_labels"]:

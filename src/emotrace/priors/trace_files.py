@@ -40,7 +40,7 @@ class TraceReport(BaseModel):
     repeated: int
     """Lines about a clip that a later line is about too; the last one counts."""
     of_other_clips: int
-    """Traces of clips that are not of this corpus."""
+    """Traces of clips that are not among these: of another corpus, or left out here."""
     clips: int
     """Clips of the corpus."""
     traced: int

@@ -27,6 +27,8 @@ LABELS: Final = scheme("mer6").labels
 SHARES: Final = (0.25, 0.24, 0.21, 0.14, 0.12, 0.04)
 """About MER2024's, in the order neutral, angry, happy, sad, worried, surprise."""
 WIDTHS: Final = {"visual": 24, "vocal": 20, "verbal": 28}
+FRAMES: Final = 17
+"""Of every clip, at 25 a second."""
 CUES: Final[dict[str, tuple[str, str, str]]] = {
     "neutral": ("the face stays at rest", "pitch stays level", "the wording is plain"),
     "angry": ("the brows are lowered and drawn together", "loudness rises at once", "the wording is blunt"),
@@ -77,7 +79,7 @@ def write_mer(
     _write(root, _lists(corpus, rows))
     for number, place in enumerate(places.values()):
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(video(1000 * seed + number, 1))
+        place.write_bytes(video(1000 * seed + number, FRAMES))
     names = _write_features(root, rows, random, faults=faults)
     traces = root / "traces.jsonl"
     traces.write_text("\n".join(_trace_lines(rows, places, random, faults=faults)) + "\n", encoding="utf-8")
@@ -110,7 +112,7 @@ def made_trace(clip_sha256: str, said: str, *, seed: int = 0, model: str = "made
     }
     trace = ReasoningTrace(
         clip_sha256=clip_sha256,
-        span=Span(0.0, 0.04),
+        span=Span(0.0, FRAMES / 25),
         language="en",
         transcript_sha256=None,
         provider="scripted",
@@ -168,7 +170,7 @@ def _write_features(root: Path, rows: Sequence[Row], random: np.random.Generator
     for modality, width in WIDTHS.items():
         folder = root / "features" / f"made-{modality}-UTT"
         folder.mkdir(parents=True)
-        centres = 4.0 * random.normal(size=(len(LABELS), width)) / width**0.5
+        centres = 2.2 * random.normal(size=(len(LABELS), width)) / width**0.5
         for number, row in enumerate(rows):
             features = (centres[LABELS.index(row.label)] + random.normal(size=width)).astype(np.float32)
             if modality == "verbal" and not row.text:
