@@ -27,10 +27,10 @@ from torch import nn
 from emotrace.metrics.classification import classify
 from emotrace.priors.clips import PriorClips
 from emotrace.priors.config import PriorsConfig
+from emotrace.priors.corpora.protocol import make_folds
 from emotrace.priors.fusion import PriorFusion
 from emotrace.priors.learner import PriorLearner, items_of, one_cycle
 from emotrace.priors.model import answers
-from emotrace.priors.protocol import make_folds
 from emotrace.training.loop import fit
 
 LABELS = ("neutral", "angry", "happy", "sad", "worried", "surprise")

@@ -17,12 +17,12 @@ from emotrace.files import make_folder, write_atomically
 from emotrace.priors.baselines.merbench import MERBenchAttention, plain_config
 from emotrace.priors.baselines.search import random_settings
 from emotrace.priors.clips import PriorClips
-from emotrace.priors.experiment import FOLDS, Plan
+from emotrace.priors.corpora.experiment import FOLDS, Plan
+from emotrace.priors.corpora.protocol import Folds, kept_folds
+from emotrace.priors.corpora.scores import PriorScores, score
+from emotrace.priors.corpora.submission import write_submission
 from emotrace.priors.learner import PriorLearner, items_of
 from emotrace.priors.model import predict_logits
-from emotrace.priors.protocol import Folds, kept_folds
-from emotrace.priors.scores import PriorScores, score
-from emotrace.priors.submission import write_submission
 from emotrace.training.checkpoint import load_checkpoint
 from emotrace.training.loop import fit
 from emotrace.training.settings import TrainingSettings

@@ -28,10 +28,10 @@ from emotrace.datasets.verify import verify
 from emotrace.encoders.text import DEFAULT_TRACE_ENCODER
 from emotrace.errors import EmotraceError
 from emotrace.files import write_atomically
-from emotrace.priors.experiment import Choices, folds_of, prepare, seeds_of
-from emotrace.priors.scores import PriorScores
-from emotrace.priors.study import Study, run_study
-from emotrace.priors.study_page import Table, percent
+from emotrace.priors.corpora.experiment import Choices, folds_of, prepare, seeds_of
+from emotrace.priors.corpora.scores import PriorScores
+from emotrace.priors.corpora.study import Study, run_study
+from emotrace.priors.corpora.study_page import Table, percent
 from emotrace.priors.trace_views import View
 from emotrace.testing.mertools_corpus import write_mer
 

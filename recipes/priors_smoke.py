@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emotrace.errors import EmotraceError
-from emotrace.priors.experiment import Choices, folds_of, prepare, seeds_of
-from emotrace.priors.study import run_study
+from emotrace.priors.corpora.experiment import Choices, folds_of, prepare, seeds_of
+from emotrace.priors.corpora.study import run_study
 from emotrace.testing.mertools_corpus import write_mer
 
 

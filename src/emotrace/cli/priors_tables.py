@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emotrace.priors.study import Study
-from emotrace.priors.study_page import facts, said, tables
+from emotrace.priors.corpora.study import Study
+from emotrace.priors.corpora.study_page import facts, said, tables
 
 
 def print_study(study: Study, console: Console) -> None:

@@ -108,8 +108,8 @@ def priors(
 
     with needing("train", "train priors"):
         from emotrace.cli.priors_tables import print_study
-        from emotrace.priors.experiment import Choices, folds_of, prepare, seeds_of
-        from emotrace.priors.study import run_study
+        from emotrace.priors.corpora.experiment import Choices, folds_of, prepare, seeds_of
+        from emotrace.priors.corpora.study import run_study
 
     choices = Choices(
         data=data,

@@ -6,8 +6,8 @@ known to us. What they say is marked [paper], what public code and other papers 
     its losses    bdcl (Balanced Dual-Contrastive Learning); losses/ (its relatives and parts, one function a file);
                   gather (the clips of all processes as one batch)
     the network   config, fusion, injection, model, inputs, projections, outputs, contributions
-    its traces    trace_vectors (sections as vectors), trace_views (what is left when verdicts are masked); trace_files
-    training      clips, learner, stages, pseudo_labels, folds, protocol, label_shift; baselines/ on the same interface
-    on corpora    corpus, feature_files, experiment, study, study_page, scores, results_page, submission, card
-    on one video  video/
+    its traces    trace_vectors (sections as vectors), trace_views (what is left when verdicts are masked)
+    training      clips, learner, stages, pseudo_labels; card (it lies beside weights); baselines/ on one interface
+    corpora/      protocol, folds, scores, views of the traces, trust
+    video/        one video: features and trace of each stretch, reading, contributions
 """

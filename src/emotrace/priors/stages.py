@@ -15,11 +15,11 @@ import numpy as np
 from emotrace.errors import UsageError
 from emotrace.priors.clips import PriorClips, joined
 from emotrace.priors.config import PriorsConfig
+from emotrace.priors.corpora.scores import softmax
 from emotrace.priors.fusion import PriorFusion
 from emotrace.priors.learner import LEARNING_RATE, WEIGHT_DECAY, PriorLearner, items_of, one_cycle
 from emotrace.priors.model import predict_logits
 from emotrace.priors.pseudo_labels import PseudoLabels, Thresholds, admit
-from emotrace.priors.scores import softmax
 from emotrace.progress import Watch
 from emotrace.training.learner import Item
 from emotrace.training.loop import fit

@@ -13,9 +13,9 @@ from emotrace.files import sha256_of
 from emotrace.grace.cate import refine
 from emotrace.grace.checkpoints import GraceCard, write_card
 from emotrace.grace.config import GraceConfig
+from emotrace.grace.language.narrative import Narrative, Sentence
 from emotrace.grace.learner import GraceLearner
 from emotrace.grace.model import Grace
-from emotrace.grace.language.narrative import Narrative, Sentence
 from emotrace.labels.schemes import scheme
 from emotrace.testing.drawn_faces import CLASSES, PROTOTYPES, UNITS, Script, draw_frames, draw_script
 from emotrace.training.checkpoint import WEIGHTS

@@ -1,4 +1,4 @@
-"""Weights for tests: a small network of priors on the embedded encoders, trained on noise. They know nothing of people."""
+"""Weights for tests: a small network of priors, trained on noise. It knows nothing of people."""
 
 from __future__ import annotations
 

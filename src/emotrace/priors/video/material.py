@@ -42,14 +42,14 @@ class FaceRows:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Material:
-    """One person, and the encoders that the network was trained with."""
+    """One person, and the encoders that the network was trained with; None for a modality that it never saw."""
 
     witness: Witness
     face: FaceRows | None
     sound: Waveform | None
     """All of the clip's sound, where an encoder wants to hear it; the embedded one reads what was measured."""
-    hearer: SoundEncoder
-    reader: SentenceEncoder
+    hearer: SoundEncoder | None
+    reader: SentenceEncoder | None
 
     def rows_in(self, span: Span) -> dict[str, Row | None]:
         """The features of a stretch, by modality."""
@@ -61,7 +61,7 @@ class Material:
 
     def _voice_in(self, span: Span) -> Row | None:
         """That of a stretch in which this person speaks."""
-        if self.witness.voice is None or not self.witness.speaks_in(span):
+        if self.hearer is None or self.witness.voice is None or not self.witness.speaks_in(span):
             return None
         if isinstance(self.hearer, VoiceMeasures):
             part = self.witness.voice.cut(span)
@@ -72,7 +72,7 @@ class Material:
 
     def _words_in(self, span: Span) -> Row | None:
         text = " ".join(each.text for each in self.witness.utterances if each.span in span)
-        if not text or not len(self.reader.encode_tokens(text)):
+        if self.reader is None or not text or not len(self.reader.encode_tokens(text)):
             return None
         row: Row = self.reader.encode([text])[0]
         return row

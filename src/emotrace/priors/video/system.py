@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +27,9 @@ from emotrace.evidence.observation import EvidenceSheet, Finding
 from emotrace.evidence.reasoning.trace import ReasoningTrace
 from emotrace.evidence.sheets import Witness
 from emotrace.labels.label_scheme import LabelScheme
-from emotrace.labels.schemes import scheme
+from emotrace.labels.schemes import scheme, schemes
 from emotrace.media.clip import Clip
-from emotrace.priors.card import PriorsCard, read_card
+from emotrace.priors.card import FeatureSource, PriorsCard, read_card
 from emotrace.priors.clips import UNLABELLED, PriorClips
 from emotrace.priors.config import DISCLAIMER, FEATURES, SECTIONS
 from emotrace.priors.contributions import contributions
@@ -60,7 +61,7 @@ class PriorsSystem:
     weights: CheckpointConfig
     card: PriorsCard
     encoders: Mapping[str, FeatureEncoder]
-    """By modality, those that the features of training came from."""
+    """By modality, those that the features of training came from; one that training had none of is left out."""
     text: SentenceEncoder | None
     """Reads traces; None for weights that were trained without."""
     observer: Observer = field(default_factory=Embedded)
@@ -96,7 +97,7 @@ class PriorsSystem:
             model=model,
             weights=load_checkpoint(folder).config,
             card=card,
-            encoders={modality: _encoder(modality, card, folder) for modality in FEATURES},
+            encoders={name: _encoder(known, name, folder) for name, known in card.features.items()},
             text=_text_encoder(card, folder),
             observer=observer or Embedded(),
         )
@@ -119,10 +120,10 @@ class PriorsSystem:
             watch: Gets the stage times.
         """
         with watch.stage("encode faces"):
-            seen = clip.has_video and any(witness.face is not None for witness in people)
-            faces = encode_faces(clip.frames(), people, self.encoders["visual"]) if seen else {}  # type: ignore[arg-type]
-        hearer = self.encoders["vocal"]
-        listens = clip.has_audio and not isinstance(hearer, VoiceMeasures)
+            looker, hearer, reader = (self.encoders.get(name) for name in FEATURES)
+            seen = looker is not None and clip.has_video and any(witness.face is not None for witness in people)
+            faces = encode_faces(clip.frames(), people, looker) if seen else {}  # type: ignore[arg-type]
+        listens = hearer is not None and clip.has_audio and not isinstance(hearer, VoiceMeasures)
         with watch.stage("encode sound"):
             sound = whole_sound(clip.audio()) if listens else None
         main = max(people, key=lambda witness: witness.evidence_seconds, default=None)
@@ -134,7 +135,7 @@ class PriorsSystem:
                     face=faces.get(witness.id),
                     sound=sound,
                     hearer=hearer,  # type: ignore[arg-type]
-                    reader=self.encoders["verbal"],  # type: ignore[arg-type]
+                    reader=reader,  # type: ignore[arg-type]
                 ),
                 sheet_of=sheet_of,
                 clip_seconds=clip.span.duration_seconds,
@@ -172,7 +173,7 @@ class PriorsSystem:
             "disclaimer": DISCLAIMER,
             "weights": self.source,
             "labels": list(self.card.labels),
-            "scheme": self.card.scheme,
+            "scheme": self.labels.name,
             "features": {name: encoder.fingerprint for name, encoder in self.encoders.items()},
             "injection": self.model.config.injection,
             "observer": self.observer.name,
@@ -199,7 +200,7 @@ class PriorsSystem:
         return FusedReading(
             span=span,
             source=self.source,
-            scheme=self.card.scheme,
+            scheme=self.labels.name,
             distribution=by_label(output.probabilities[0].detach().numpy()),
             present=present,
             observer=None if trace is None or not heard else f"{trace.provider}/{trace.model}",
@@ -230,10 +231,13 @@ class PriorsSystem:
         )
         return PriorTable(clips).rows(np.zeros(1, np.int64))
 
-    @property
+    @cached_property
     def labels(self) -> LabelScheme:
-        """The scheme of the weights' labels."""
-        return scheme(self.card.scheme)
+        """The scheme of the weights' labels; for a corpus with labels of its own, just those."""
+        if self.card.scheme in schemes():
+            return scheme(self.card.scheme)
+        own = self.card.labels
+        return LabelScheme(name=self.source, labels=own, concepts=own, source="the labels of the weights")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -296,8 +300,7 @@ def _uses(trace: ReasoningTrace) -> dict[Any, SectionUse]:
     return uses
 
 
-def _encoder(modality: str, card: PriorsCard, folder: Path) -> FeatureEncoder:
-    known = card.features[modality]
+def _encoder(known: FeatureSource, modality: str, folder: Path) -> FeatureEncoder:
     if known.encoder is None:
         raise CheckpointMismatch(
             f"its {modality} features ({known.set_name}) were made by other tools, so a new clip has none",

@@ -18,11 +18,13 @@ from pydantic import BaseModel, ConfigDict
 
 from emotrace.datasets.example import Example
 from emotrace.errors import UnknownLabel, UnreadableTrace
+from emotrace.evidence.observation import Modality
 from emotrace.evidence.reasoning.trace import SECTIONS, ReasoningTrace, Status, Usage
 from emotrace.evidence.reliability import reliability
 from emotrace.files import sha256_of, write_atomically
 from emotrace.labels.label_scheme import LabelScheme
 from emotrace.priors.clips import UNLABELLED
+from emotrace.priors.corpora.trust import TrustCheck, check_trust
 from emotrace.progress import Watch
 
 MAX_LINE_BYTES: Final = 16 * 2**20
@@ -89,7 +91,26 @@ class MatchedTraces:
 
     def verdicts(self, examples: Sequence[Example], scheme: LabelScheme) -> Int64[np.ndarray, " clip"]:
         """The label of each clip's joint section as a number, -1 where there is none that can be trusted."""
-        return np.array([_verdict(self.by_clip.get(each.id), scheme) for each in examples], np.int64)
+        return np.array([_verdict(self.by_clip.get(each.id), "joint", scheme) for each in examples], np.int64)
+
+    def trust(
+        self, examples: Sequence[Example], labels: Int64[np.ndarray, " clip"], scheme: LabelScheme
+    ) -> dict[str, TrustCheck]:
+        """Section -> whether its reliability tells right verdicts from wrong ones; those without verdicts are left out.
+
+        Args:
+            examples: The clips.
+            labels: Numbers into the scheme's labels; clips of -1 are left out.
+            scheme: In whose words verdicts are read.
+        """
+        found: dict[str, TrustCheck] = {}
+        for part in SECTIONS:
+            said = np.array([_verdict(self.by_clip.get(each.id), part, scheme) for each in examples], np.int64)
+            rows = np.flatnonzero((said != UNLABELLED) & (labels != UNLABELLED))
+            if len(rows):
+                rho = np.array([self.by_clip[examples[int(row)].id].reliability[part].rho for row in rows], np.float64)
+                found[part] = check_trust(rho, said[rows] == labels[rows])
+        return found
 
 
 class MediaHashes:
@@ -213,11 +234,14 @@ def _trace(line: bytes) -> ReasoningTrace | None:
     return trace.model_copy(update={"reliability": reliability(trace)})
 
 
-def _verdict(trace: ReasoningTrace | None, scheme: LabelScheme) -> int:
-    if trace is None or not trace.joint.is_ok or trace.joint.label is None or trace.reliability["joint"].rho <= 0:
+def _verdict(trace: ReasoningTrace | None, part: Modality, scheme: LabelScheme) -> int:
+    section = None if trace is None else trace.sections[part]
+    if trace is None or section is None or not section.is_ok or section.label is None:
+        return UNLABELLED
+    if trace.reliability[part].rho <= 0:
         return UNLABELLED
     try:
-        read = scheme.read(trace.joint.label)
+        read = scheme.read(section.label)
     except UnknownLabel:
         return UNLABELLED
     return scheme.labels.index(read[0]) if len(read) == 1 else UNLABELLED

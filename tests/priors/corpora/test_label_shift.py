@@ -7,7 +7,7 @@ import pytest
 
 from emotrace.errors import InvalidScores
 from emotrace.metrics.confusion_matrix import CLOSED_SET_SCORES
-from emotrace.priors.label_shift import adapt_by_em, shift_table, shifted_shares, under_shares
+from emotrace.priors.corpora.label_shift import adapt_by_em, shift_table, shifted_shares, under_shares
 
 MATRIX = np.array([[40, 8, 2], [5, 20, 5], [2, 2, 16]])
 SHARES = MATRIX.sum(1) / MATRIX.sum()

@@ -19,10 +19,10 @@ from emotrace.errors import (
     UnreadableTrace,
     UsageError,
 )
-from emotrace.priors import trace_files
-from emotrace.priors.corpus import open_prior_corpus, valence_of
-from emotrace.priors.feature_files import open_features
-from emotrace.priors.trace_files import MediaHashes, match_traces
+from emotrace.priors.corpora import trace_files
+from emotrace.priors.corpora.corpus import open_prior_corpus, valence_of
+from emotrace.priors.corpora.feature_files import open_features
+from emotrace.priors.corpora.trace_files import MediaHashes, match_traces
 from emotrace.testing.mertools_corpus import MiniatureMer, made_trace, write_mer
 
 

@@ -13,10 +13,10 @@ import pytest
 from emotrace.errors import CheckpointMismatch, NamesDoNotMatch, UnreadableResult, UsageError
 from emotrace.priors.clips import PriorClips
 from emotrace.priors.config import DISCLAIMER, PriorsConfig
-from emotrace.priors.folds import PriorResults, run_folds
-from emotrace.priors.protocol import kept_folds, make_folds
+from emotrace.priors.corpora.folds import PriorResults, run_folds
+from emotrace.priors.corpora.protocol import kept_folds, make_folds
+from emotrace.priors.corpora.submission import write_submission
 from emotrace.priors.stages import StageSettings
-from emotrace.priors.submission import write_submission
 from emotrace.testing.tiny_priors import LABELS, tiny_clips
 
 QUICK = StageSettings(epochs=2, tuning_epochs=1, batch_size=64)

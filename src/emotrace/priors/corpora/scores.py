@@ -17,7 +17,7 @@ from emotrace.metrics.classification import classify
 from emotrace.metrics.confusion_matrix import CLOSED_SET_SCORES
 from emotrace.metrics.resampling import SummedScore, bootstrap
 from emotrace.metrics.values import mer2023_combined, mse
-from emotrace.priors.label_shift import adapt_by_em, shift_table
+from emotrace.priors.corpora.label_shift import adapt_by_em, shift_table
 
 ROUNDS = 2_000
 

@@ -23,13 +23,13 @@ from emotrace.errors import UsageError, first_five
 from emotrace.files import make_folder, write_atomically
 from emotrace.priors.clips import PriorClips
 from emotrace.priors.config import DISCLAIMER, PriorsConfig
+from emotrace.priors.corpora.protocol import Folds, kept_folds
+from emotrace.priors.corpora.results_page import page_of
+from emotrace.priors.corpora.scores import Frozen, PriorScores, score, softmax
+from emotrace.priors.corpora.submission import write_submission
 from emotrace.priors.model import PriorAnswers, answers
-from emotrace.priors.protocol import Folds, kept_folds
 from emotrace.priors.pseudo_labels import PseudoReport, report_on
-from emotrace.priors.results_page import page_of
-from emotrace.priors.scores import Frozen, PriorScores, score, softmax
 from emotrace.priors.stages import Pretrained, StageSettings, pretrain, tune
-from emotrace.priors.submission import write_submission
 from emotrace.progress import Watch
 
 

@@ -12,11 +12,11 @@ from emotrace.errors import UsageError
 from emotrace.files import sha256_of
 from emotrace.metrics.classification import classify
 from emotrace.priors.card import read_card
-from emotrace.priors.experiment import Choices, Plan, folds_of, prepare, seeds_of
+from emotrace.priors.corpora.experiment import Choices, Plan, folds_of, prepare, seeds_of
+from emotrace.priors.corpora.protocol import make_folds
+from emotrace.priors.corpora.study import Study, run_study
+from emotrace.priors.corpora.study_page import page_of, percent, said
 from emotrace.priors.model import load_prior_fusion, predict_logits
-from emotrace.priors.protocol import make_folds
-from emotrace.priors.study import Study, run_study
-from emotrace.priors.study_page import page_of, percent, said
 from emotrace.testing.mertools_corpus import MiniatureMer, write_mer
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -19,11 +19,11 @@ from emotrace.errors import UsageError
 from emotrace.files import make_folder
 from emotrace.priors.clips import PriorClips
 from emotrace.priors.config import FEATURES, SECTIONS, Contrast, InjectionMode, PriorsConfig
-from emotrace.priors.corpus import PriorCorpus, open_prior_corpus, valence_of
-from emotrace.priors.feature_files import FeatureFiles, open_features
-from emotrace.priors.protocol import make_folds
+from emotrace.priors.corpora.corpus import PriorCorpus, open_prior_corpus, valence_of
+from emotrace.priors.corpora.feature_files import FeatureFiles, open_features
+from emotrace.priors.corpora.protocol import make_folds
+from emotrace.priors.corpora.trace_files import MatchedTraces, MediaHashes, match_traces
 from emotrace.priors.stages import StageSettings
-from emotrace.priors.trace_files import MatchedTraces, MediaHashes, match_traces
 from emotrace.priors.trace_vectors import encode_traces
 from emotrace.priors.trace_views import VIEWS, View
 from emotrace.progress import Watch

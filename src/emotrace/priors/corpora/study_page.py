@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from emotrace.priors.corpora.trust import LEAST_AREA
+
+TRUST = "Does reliability tell right verdicts from wrong ones? Labelled clips; right, in percent, by reliability"
+TRUST_HEAD = ("section", "verdicts", "right", "area under ROC", "95 %", "0-.2", ".2-.4", ".4-.6", ".6-.8", ".8-1")
 WITHOUT_LEAK = "The verdict alone gains less than nine tenths of what the whole trace gains, or nothing is gained."
 
 
@@ -36,6 +40,7 @@ def page_of(study: Mapping[str, Any]) -> str:
         "\n".join(f"- {line}" for line in facts(study)),
         *(table.markdown for table in tables(study)),
         said(study),
+        blind(study),
         "Each view's own page (`VIEW/results.md`) has the scores per class and the pseudo-labels.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -80,6 +85,10 @@ def tables(study: Mapping[str, Any]) -> list[Table]:
         cells += [percent(scores[name]["value"]) for name in ("war", "uar", "macro_f1")]
         cells += ["hidden" if (found := row["tests"][name]) is None else _with_range(found["waf"]) for name in tests]
         rows.append((*cells, f"{row['parameters']:,}"))
+    trust = [
+        (name, str(each["sections"]), percent(each["right"]), *_area(each), *(_bin(one) for one in each["bins"]))
+        for name, each in study["trust"].items()
+    ]
     shifts = {view: row["validation"]["label_shift"] for view, row in views.items()}
     names = list(next(iter(shifts.values())))
     return [
@@ -89,6 +98,7 @@ def tables(study: Mapping[str, Any]) -> list[Table]:
             head=("view", *names),
             rows=tuple((view, *(percent(shift[name]["waf"]) for name in names)) for view, shift in shifts.items()),
         ),
+        *([Table(title=TRUST, head=TRUST_HEAD, rows=tuple(trust))] if trust else []),
     ]
 
 
@@ -97,6 +107,24 @@ def said(study: Mapping[str, Any]) -> str:
     if not {"full", "verdict", "none"} <= study["views"].keys():
         return ""
     return f"Label leak: {study['leak']}." if study["leak"] else f"Label leak: {WITHOUT_LEAK}"
+
+
+def blind(study: Mapping[str, Any]) -> str:
+    """The sections whose reliability does not tell right verdicts from wrong ones; empty without any."""
+    found = [name for name, each in study["trust"].items() if each["area"] is not None and each["area"] < LEAST_AREA]
+    if not found:
+        return ""
+    return f"Reliability does not tell right verdicts from wrong ones in: {', '.join(found)} (area below {LEAST_AREA})."
+
+
+def _area(check: Mapping[str, Any]) -> tuple[str, str]:
+    if check["area"] is None:
+        return "too few", ""
+    return f"{check['area']:.2f}", f"{check['low']:.2f} to {check['high']:.2f}"
+
+
+def _bin(one: Mapping[str, Any]) -> str:
+    return "-" if not one["sections"] else f"{percent(one['right'])} of {one['sections']}"
 
 
 def percent(share: float | None) -> str:

@@ -22,14 +22,15 @@ from emotrace.metrics.resampling import SummedScore, paired_difference
 from emotrace.priors.card import FeatureSource, HeldOutScores, PriorsCard, TraceSource, write_card
 from emotrace.priors.clips import PriorClips
 from emotrace.priors.config import DISCLAIMER
-from emotrace.priors.experiment import FOLDS, Parts, Plan
-from emotrace.priors.feature_files import hash_of
-from emotrace.priors.folds import PriorResults, run_folds
+from emotrace.priors.corpora.experiment import FOLDS, Parts, Plan
+from emotrace.priors.corpora.feature_files import hash_of
+from emotrace.priors.corpora.folds import PriorResults, run_folds
+from emotrace.priors.corpora.protocol import Folds, kept_folds
+from emotrace.priors.corpora.scores import ROUNDS, Frozen, PriorScores
+from emotrace.priors.corpora.study_page import page_of
+from emotrace.priors.corpora.trace_files import TraceReport
+from emotrace.priors.corpora.trust import TrustCheck
 from emotrace.priors.model import answers, load_prior_fusion
-from emotrace.priors.protocol import Folds, kept_folds
-from emotrace.priors.scores import ROUNDS, Frozen, PriorScores
-from emotrace.priors.study_page import page_of
-from emotrace.priors.trace_files import TraceReport
 from emotrace.priors.trace_views import View, leak_sentence
 from emotrace.progress import Watch
 from emotrace.training.checkpoint import load_checkpoint
@@ -77,6 +78,8 @@ class Study(Frozen):
     """Of the network, but for what the view decides."""
     settings: dict[str, object]
     views: dict[View, ViewRow]
+    trust: dict[str, TrustCheck]
+    """Section -> whether its reliability tells right verdicts from wrong ones, on labelled clips."""
     leak: str | None
     """What must be said where the verdict alone gains almost as much as the whole trace."""
 
@@ -233,6 +236,7 @@ def _study(plan: Plan, arms: Mapping[View, _Arm]) -> Study:
     plain = arms.get("none") if len(arms) > 1 else None
     waf = {view: arm.results.validation.waf.value for view, arm in arms.items()}
     decided = ("injection",)
+    labelled, scheme = plan.corpus.labelled, plan.corpus.scheme
     return Study(
         corpus=plan.corpus.name,
         labels=plan.corpus.scheme.labels,
@@ -259,6 +263,7 @@ def _study(plan: Plan, arms: Mapping[View, _Arm]) -> Study:
             )
             for view, arm in arms.items()
         },
+        trust={} if plan.traces is None else plan.traces.trust(labelled, plan.corpus.labels_of(labelled), scheme),
         leak=leak_sentence(waf) if {"full", "verdict", "none"} <= waf.keys() else None,
     )
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from emotrace.priors.trust import BINS, FEWEST, LEAST_AREA, area_under_roc, check_trust
+from emotrace.priors.corpora.trust import BINS, FEWEST, LEAST_AREA, area_under_roc, check_trust
 
 
 @settings(deadline=None)
