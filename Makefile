@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
 SAMPLE = src/emotrace/samples/talk.mp4
 
 export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
@@ -20,8 +21,8 @@ demo: $(VENV)/.base  ## analyse the sample clip and write its report
 	@$(BIN)/emotrace analyze $(SAMPLE) --out demo --report
 	@echo "Open the report in a browser: $(CURDIR)/demo/talk.emotrace.html"
 
-test: $(VENV)/.test  ## run all tests
-	@$(BIN)/python -m pytest -q
+test: $(VENV)/.test  ## run all tests, a file at a time on each of WORKERS cores
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/.dev  ## formatting, lint and strict types
 	@$(BIN)/ruff format --check .

@@ -30,7 +30,15 @@ from longtail_training import ARMS, answers
 
 from emotrace.datasets.goemotions import EMOTIONS
 from emotrace.encoders.text import sentence_encoder
-from emotrace.files import write_atomically
+from emotrace.files import make_folder, write_atomically
+
+
+def command(options: argparse.Namespace) -> str:
+    """What to type for the same numbers elsewhere."""
+    thin = " ".join(f"{each:g}" for each in options.thin)
+    text = f"python benchmarks/longtail_goemotions.py --data DIR --seeds {options.seeds} --thin {thin}"
+    text += f" --epochs {options.epochs} --components {options.components} --threads {options.threads}"
+    return text if options.encoder is None else f"{text} --encoder {Path(options.encoder).name}"
 
 
 def main() -> int:
@@ -56,7 +64,7 @@ def main() -> int:
     found = run(texts, vectors, seeds, options.thin, epochs=options.epochs, components=options.components)
     tables = {thin: with_differences(rows) for thin, rows in found.items()}
     record = {
-        "command": "python benchmarks/longtail_goemotions.py " + " ".join(sys.argv[1:]),
+        "command": command(options),
         "versions": {"torch": torch.__version__, "scikit-learn": sklearn.__version__},
         "threads": options.threads,
         "quick": options.quick,
@@ -76,6 +84,7 @@ def main() -> int:
         files.append((options.out / "longtail_goemotions.json", json.dumps(record, indent=1) + "\n"))
         files.append((options.out / "longtail_goemotions.md", text))
     for path, content in files:
+        make_folder(path.parent)
         write_atomically(path, content)
     return 0
 

@@ -27,7 +27,7 @@ from trimodal_arms import CONTRASTS, CORE, TRUST, Arm, learned
 from trimodal_draw import LABELS, TEST_COUNTS, TRAIN_COUNTS, Drawn, World, shares_of
 from trimodal_report import expectations, markdown, score, summary
 
-from emotrace.files import write_atomically
+from emotrace.files import make_folder, write_atomically
 from emotrace.priors.clips import PriorClips
 from emotrace.priors.config import FEATURES
 from emotrace.priors.inputs import PriorTable
@@ -81,7 +81,8 @@ def main() -> int:
         arms = [next(arm for arm in CORE if arm.name == "none"), *arms]
     best, rows, seconds = run(arms, seeds, size)
     record = {
-        "command": "python benchmarks/trimodal_world.py " + " ".join(sys.argv[1:]),
+        "command": f"python benchmarks/trimodal_world.py --seeds {options.seeds} --arms {' '.join(options.arms)} "
+        f"--threads {options.threads}",
         "torch": torch.__version__,
         "threads": options.threads,
         "seeds": list(seeds),
@@ -98,6 +99,7 @@ def main() -> int:
         files.append((options.out / f"{options.name}.json", json.dumps(record, indent=1) + "\n"))
         files.append((options.out / f"{options.name}.md", text))
     for path, content in files:
+        make_folder(path.parent)
         write_atomically(path, content)
     return int(not options.quick and any(check["met"] is False for check in record["expectations"]))
 
