@@ -23,7 +23,8 @@ from emotrace.priors.card import CARD, read_card, write_card
 from emotrace.priors.config import DISCLAIMER, FEATURES
 from emotrace.priors.video.fused import FusedReading
 from emotrace.priors.video.observer import Nobody, Stored
-from emotrace.priors.video.system import READING, PriorsSystem
+from emotrace.priors.video.reading import READING
+from emotrace.priors.video.system import PriorsSystem
 from emotrace.results import Analysis, Segment, json_schema
 from emotrace.samples import sample_clip
 from emotrace.testing.analysis import synthetic_analysis

@@ -265,3 +265,35 @@ def test_autocast_does_not_round_the_similarities() -> None:
 def test_a_temperature_too_low_for_the_arithmetic_is_refused(temperature: float) -> None:
     with pytest.raises(UsageError, match="temperature"):
         bdcl(*batch(0), temperature=temperature)
+
+
+@pytest.mark.parametrize("outer", ["sample", "class"])
+@pytest.mark.parametrize("variant", ["both", "features"])
+@pytest.mark.parametrize(("inter", "intra"), [(1.0, 1.0), (0.3, 2.0)])
+def test_the_one_pass_has_the_value_and_gradient_of_the_terms(
+    outer: Any, variant: Any, inter: float, intra: float
+) -> None:
+    features, labels, prototypes = batch(3)
+    labels[2], weights = -1, torch.linspace(0.0, 1.0, len(labels), dtype=torch.float64)
+
+    def gradients(loss: Any) -> list[Tensor]:
+        own = [features.clone().requires_grad_(), prototypes.clone().requires_grad_()]
+        value = loss(*own)
+        value.backward()
+        return [value.detach(), *(each.grad for each in own if each.grad is not None)]
+
+    def by_terms(z: Tensor, k: Tensor) -> Tensor:
+        terms = bcl_terms(z, labels, k, temperature=0.2, weights=weights)
+        clips = terms.features.mean(inter=inter, intra=intra, outer=outer)
+        return (
+            clips
+            if variant == "features"
+            else (clips + terms.prototypes.mean(inter=inter, intra=intra, outer="sample")) / 2
+        )
+
+    def at_once(z: Tensor, k: Tensor) -> Tensor:
+        chosen = {"variant": variant, "outer": outer, "inter": inter, "intra": intra}
+        return bdcl(z, labels, k, temperature=0.2, weights=weights, **chosen)  # type: ignore[arg-type]
+
+    for found, expected in zip(gradients(at_once), gradients(by_terms), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)

@@ -25,6 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from emotrace.priors.losses.anchors import Outer, anchor_mean, clip_weights
+from emotrace.priors.losses.balanced import balanced
 from emotrace.priors.losses.bcl import bcl
 from emotrace.priors.losses.dualcl import dualcl
 from emotrace.priors.losses.neighbours import Neighbours
@@ -93,11 +94,17 @@ def bdcl(
         return bcl(features, labels, prototypes, temperature=temperature, outer=outer, weights=weights)
     if variant == "dualcl":
         return dualcl(features, labels, prototypes, temperature=temperature, outer=outer, weights=weights)
-    near = Neighbours.of(features, labels, prototypes, temperature, weights)
-    of_features = _feature_terms(near, labels, weights).mean(inter=inter, intra=intra, outer=outer)
-    if variant == "features":
-        return of_features
-    return 0.5 * (of_features + _prototype_terms(near).mean(inter=inter, intra=intra, outer="sample"))
+    return balanced(
+        features,
+        labels,
+        prototypes,
+        temperature=temperature,
+        inter=inter,
+        intra=intra,
+        both=variant == "both",
+        outer=outer,
+        weights=weights,
+    )
 
 
 def bcl_terms(
@@ -108,7 +115,10 @@ def bcl_terms(
     temperature: float = 0.1,
     weights: Float[Tensor, " clip"] | None = None,
 ) -> DualTerms:
-    """INTRA and INTER of every anchor of both directions; arguments as in `bdcl`."""
+    """INTRA and INTER of every anchor of both directions, as the formulas say; arguments as in `bdcl`.
+
+    `bdcl` computes the same in one pass (`losses/balanced.py`).
+    """
     near = Neighbours.of(features, labels, prototypes, temperature, weights)
     return DualTerms(features=_feature_terms(near, labels, weights), prototypes=_prototype_terms(near))
 

@@ -26,7 +26,15 @@ def anchor_mean(
     weights: Float[Tensor, " clip"],
     outer: Outer = "sample",
 ) -> Float[Tensor, ""]:
-    """Weighted mean of the anchors' values; 0, with a gradient of 0, where all weights are 0.
+    """Weighted mean of the anchors' values; 0, with a gradient of 0, where all weights are 0."""
+    used = torch.where(weights > 0, values, 0.0)
+    return (used * anchor_shares(labels, weights, outer)).sum()
+
+
+def anchor_shares(
+    labels: Int[Tensor, " clip"], weights: Float[Tensor, " clip"], outer: Outer = "sample"
+) -> Float[Tensor, " clip"]:
+    """What each anchor's value counts in the mean; they sum to 1, or all are 0.
 
     The mean of class means is the mean of clips in which each has its weight over the sum of its class's weights.
     """
@@ -34,5 +42,4 @@ def anchor_mean(
         of_class = ((labels[:, None] == labels[None, :]) * weights[None, :]).sum(dim=1)
         weights = torch.where(of_class > 0, weights / of_class.where(of_class > 0, torch.ones_like(of_class)), 0.0)
     total = weights.sum()
-    used = torch.where(weights > 0, values, 0.0)
-    return (used * weights).sum() / total.where(total > 0, torch.ones_like(total))
+    return weights / total.where(total > 0, torch.ones_like(total))

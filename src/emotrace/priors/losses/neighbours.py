@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from emotrace.priors.losses.anchors import clip_weights
-from emotrace.priors.losses.similarity import similarities
+from emotrace.priors.losses.similarity import scaled, unit
 
 DEEPEST_FLOAT32 = 80.0
 """exp(-80) is still a normal number of float32."""
@@ -39,7 +39,8 @@ class Neighbours:
         weights: Float[Tensor, " clip"] | None,
     ) -> Neighbours:
         """The table of a batch; a clip of weight 0 is in no class."""
-        scores = similarities(features, torch.cat([features, prototypes]), temperature)
+        clip = unit(features)
+        scores = scaled(clip, torch.cat([clip, unit(prototypes)]), temperature)
         bound = 1.0 / temperature
         if 2.0 * bound > DEEPEST_FLOAT32:
             scores = scores.double()

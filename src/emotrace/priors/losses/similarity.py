@@ -21,10 +21,21 @@ def similarities(
     Raises:
         UsageError: A temperature below `LOWEST_TEMPERATURE`.
     """
+    return scaled(unit(rows), unit(columns), temperature)
+
+
+def scaled(
+    rows: Float[Tensor, "row dim"], columns: Float[Tensor, "column dim"], temperature: float
+) -> Float[Tensor, "row column"]:
+    """The same of vectors that have unit length already.
+
+    Raises:
+        UsageError: A temperature below `LOWEST_TEMPERATURE`.
+    """
     if not temperature >= LOWEST_TEMPERATURE:
         raise UsageError(f"must be at least {LOWEST_TEMPERATURE}, got {temperature}", where="temperature")
     with torch.autocast(rows.device.type, enabled=False):
-        return (unit(rows) / temperature) @ unit(columns).T
+        return (rows / temperature) @ columns.T
 
 
 def unit(vectors: Float[Tensor, "row dim"]) -> Float[Tensor, "row dim"]:

@@ -16,20 +16,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
-from emotrace.encoders.extract import encoder_named
 from emotrace.encoders.features import FeatureEncoder
-from emotrace.encoders.text import SentenceEncoder, sentence_encoder
+from emotrace.encoders.text import SentenceEncoder
 from emotrace.encoders.voice import VoiceMeasures
-from emotrace.errors import CheckpointMismatch, ModelNotFound
-from emotrace.evidence.observation import EvidenceSheet, Finding
+from emotrace.errors import ModelNotFound
+from emotrace.evidence.observation import EvidenceSheet
 from emotrace.evidence.reasoning.trace import ReasoningTrace
 from emotrace.evidence.sheets import Witness
 from emotrace.labels.label_scheme import LabelScheme
 from emotrace.labels.schemes import scheme, schemes
 from emotrace.media.clip import Clip
-from emotrace.priors.card import FeatureSource, PriorsCard, read_card
+from emotrace.priors.card import PriorsCard, read_card
 from emotrace.priors.clips import UNLABELLED, PriorClips
 from emotrace.priors.config import DISCLAIMER, FEATURES, SECTIONS
 from emotrace.priors.contributions import contributions
@@ -37,18 +35,16 @@ from emotrace.priors.fusion import PriorFusion
 from emotrace.priors.inputs import PriorBatch, PriorTable
 from emotrace.priors.model import load_prior_fusion
 from emotrace.priors.trace_vectors import encode_traces
+from emotrace.priors.video.encoders import encoder_of, text_encoder_of
 from emotrace.priors.video.fused import TRACE, FusedReading, SectionUse
 from emotrace.priors.video.material import Material, Row, encode_faces, whole_sound
 from emotrace.priors.video.observer import Embedded, Observer
+from emotrace.priors.video.reading import PriorsReading
 from emotrace.progress import Watch
 from emotrace.results import ModelRecord
 from emotrace.span import Span
 from emotrace.training.checkpoint import WEIGHTS, CheckpointConfig, load_checkpoint
 
-READING: Final = "reading:priors"
-READING_TEXT: Final = "what a trained model makes of face, voice and words together"
-WHOLE: Final = 0.9
-"""A stretch of at least this share of the clip is what was written about the clip [ours]."""
 UNTESTED_TRUST: Final = 0.5
 """Confidence of a reading whose weights say nothing about a test [ours]."""
 
@@ -97,8 +93,8 @@ class PriorsSystem:
             model=model,
             weights=load_checkpoint(folder).config,
             card=card,
-            encoders={name: _encoder(known, name, folder) for name, known in card.features.items()},
-            text=_text_encoder(card, folder),
+            encoders={name: encoder_of(known, name, folder) for name, known in card.features.items()},
+            text=text_encoder_of(card, folder),
             observer=observer or Embedded(),
         )
 
@@ -129,7 +125,9 @@ class PriorsSystem:
         main = max(people, key=lambda witness: witness.evidence_seconds, default=None)
         return {
             witness.id: PriorsReading(
-                system=self,
+                fuse=self.fuse,
+                observer=self.observer,
+                trust=self.trust,
                 material=Material(
                     witness=witness,
                     face=faces.get(witness.id),
@@ -240,50 +238,6 @@ class PriorsSystem:
         return LabelScheme(name=self.source, labels=own, concepts=own, source="the labels of the weights")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PriorsReading:
-    """One person; stretches are fused when they are asked for, and then kept."""
-
-    system: PriorsSystem
-    material: Material
-    sheet_of: Callable[[Witness, Span], EvidenceSheet]
-    clip_seconds: float
-    is_main: bool
-    _kept: dict[Span, FusedReading | None] = field(default_factory=dict)
-
-    expressions = ()
-    """It reads no windows."""
-
-    def fusion(self, span: Span) -> FusedReading | None:
-        """What the network makes of a stretch; None where the person gives it nothing there."""
-        if span not in self._kept:
-            sheet = self.sheet_of(self.material.witness, span)
-            whole = span.duration_seconds >= WHOLE * self.clip_seconds
-            trace = self.system.observer.trace(sheet, of_main_person=self.is_main, of_whole_clip=whole)
-            with torch.no_grad():
-                self._kept[span] = self.system.fuse(self.material.rows_in(span), trace, span.rounded())
-        return self._kept[span]
-
-    def findings(self, span: Span) -> list[Finding]:
-        """The distribution as a reading."""
-        fused = self.fusion(span)
-        if fused is None:
-            return []
-        return [
-            Finding(
-                modality="joint",
-                span=fused.span,
-                text=READING_TEXT,
-                strength=max(fused.distribution.values()),
-                confidence=self.system.trust,
-                source=fused.source,
-                cue=READING,
-                scores=fused.distribution,
-                scheme=fused.scheme,
-            )
-        ]
-
-
 def _uses(trace: ReasoningTrace) -> dict[Any, SectionUse]:
     uses = {}
     for part, section in trace.sections.items():
@@ -298,33 +252,3 @@ def _uses(trace: ReasoningTrace) -> dict[Any, SectionUse]:
             observations=section.observations,
         )
     return uses
-
-
-def _encoder(known: FeatureSource, modality: str, folder: Path) -> FeatureEncoder:
-    if known.encoder is None:
-        raise CheckpointMismatch(
-            f"its {modality} features ({known.set_name}) were made by other tools, so a new clip has none",
-            where=folder,
-            hint="Make features with `emotrace features`, and train on those",
-        )
-    encoder = encoder_named(known.encoder)
-    if encoder.fingerprint != known.fingerprint:
-        raise CheckpointMismatch(
-            f"its {modality} features are of {known.fingerprint}, and {known.encoder} is now {encoder.fingerprint}",
-            where=folder,
-            hint="Use the same weights of the encoder, or train anew",
-        )
-    return encoder
-
-
-def _text_encoder(card: PriorsCard, folder: Path) -> SentenceEncoder | None:
-    if card.traces is None or card.traces.view in ("none", "shuffled"):  # the controls learned from no clip's own trace
-        return None
-    encoder = sentence_encoder(card.traces.text_encoder)
-    if encoder.fingerprint != card.traces.text_fingerprint:
-        raise CheckpointMismatch(
-            f"its traces were read by {card.traces.text_fingerprint}, and {encoder.name} is now {encoder.fingerprint}",
-            where=folder,
-            hint="Use the same weights of the text encoder, or train anew",
-        )
-    return encoder
