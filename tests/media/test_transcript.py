@@ -263,10 +263,10 @@ def test_unusable_transcripts(tmp_path) -> None:
     ],
 )
 def test_hostile_text_takes_linear_time(tmp_path, text) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     load(tmp_path, "WEBVTT\n\n00:01.000 --> 00:02.000\n" + text, "hostile.vtt")
     load(tmp_path, "00:00:01,000 --> 00:00:02,000\n" + text)
-    assert time.perf_counter() - begin < 5.0
+    assert time.process_time() - begin < 5.0
 
 
 def test_controls_and_direction_overrides_are_removed(tmp_path) -> None:

@@ -247,8 +247,8 @@ def test_a_sheet_takes_a_few_milliseconds(make_sheet: MakeSheet) -> None:
     run(sheets[0], REASONER)
     seconds = []
     for sheet in sheets:
-        start = time.perf_counter()
+        start = time.process_time()
         run(sheet, REASONER)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     # The type checker that runs in tests costs several times the work itself, whose target is 5 ms.
     assert min(seconds) < 0.05
