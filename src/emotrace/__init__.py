@@ -59,6 +59,7 @@ _HOME = {
     "Hypothesis": "emotrace.hydra.propose",
     "Verification": "emotrace.hydra.verify",
     "EmbeddedReasoner": "emotrace.hydra.reasoners.embedded",
+    "MllmReasoner": "emotrace.hydra.reasoners.mllm",
     "reason": "emotrace.hydra.protocol:run",
     # words and time
     "EmotionWheel": "emotrace.labels.wheel",

@@ -43,6 +43,7 @@
     - CheckpointMismatch       a checkpoint of other labels, settings or data; the message has both values
   x TrainingError (RuntimeError)
     - TrainingDiverged (ArithmeticError)  a loss, gradient or answer that is not a finite number
+    - RewardFailed (ValueError)           a completion, sheet or gold that no reward can be computed from
   x DownloadFailed (OSError)   a `pull` that did not arrive
   x ServerFailed (OSError)     a language model's server that is not there, refuses, or sends something else
   x BudgetSpent (RuntimeError) the most that a run may cost is reached; what was answered is kept
@@ -285,6 +286,10 @@ class TrainingError(EmotraceError, RuntimeError):
 
 class TrainingDiverged(TrainingError, ArithmeticError):
     """A loss, gradient or answer that is not a finite number; the message names epoch, step and clips."""
+
+
+class RewardFailed(TrainingError, ValueError):
+    """A completion, sheet or gold that no reward can be computed from; the message names the sample."""
 
 
 class DownloadFailed(EmotraceError, OSError):

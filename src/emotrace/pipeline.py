@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 from emotrace.errors import UsageError
 from emotrace.evidence.observation import EvidenceSheet, SegmentKind
@@ -18,7 +19,7 @@ from emotrace.evidence.sheets import Witness, sheet_of
 from emotrace.evidence.voice_activity import speech_turns
 from emotrace.evidence.witnesses import watch_and_hear, witnesses
 from emotrace.hydra.protocol import run as reason
-from emotrace.hydra.reasoner import Reasoner
+from emotrace.hydra.reasoner import Metered, Reasoner
 from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
 from emotrace.media.clip import MAX_DURATION_SECONDS, Clip
 from emotrace.media.faces import detector as build_detector
@@ -38,6 +39,8 @@ def analyze(
     encoding: str | None = None,
     purpose: str = "unspecified",
     reasoner: Reasoner | None = None,
+    mode: Literal["one", "steps"] = "one",
+    swap_check: bool | None = None,
     systems: Sequence[System] = (),
     k: int = 2,
     rate_hz: float = 5.0,
@@ -52,12 +55,14 @@ def analyze(
     """Says which emotions a viewer would perceive in a video, sound or picture file, when, and on what evidence.
 
     Args:
-        path: The file. It is only read; nothing leaves the machine.
+        path: The file. It is only read.
         text: What is said, where the times are not known.
         transcript: A .srt, .vtt or .txt file; without it, one beside or inside the file is looked for.
         encoding: Encoding of the transcript, if it is not Unicode.
         purpose: One of `emotrace.purpose.PURPOSES`; kept in the provenance.
-        reasoner: Who weighs the evidence; the embedded reasoner by default.
+        reasoner: Who weighs the evidence; the embedded reasoner by default, which sends nothing anywhere.
+        mode: Whether a language model is asked for everything in `one` generation, or in `steps`.
+        swap_check: Whether it decides again in another order; None: exactly where the order could matter.
         systems: Trained models that read the clip too, such as `emotrace.grace.video.system.GraceSystem.load(folder)`.
         k: Number of rival readings that are proposed, 0..4.
         rate_hz: Pictures looked at per second.
@@ -119,7 +124,7 @@ def analyze(
             kind=kind,
             text=text,
             sheet=sheet,
-            verdict=reason(sheet, mind, k=k, abstain=abstain),
+            verdict=reason(sheet, mind, k=k, mode=mode, swap_check=swap_check, abstain=abstain),
             fusion=next((fused for reading in own if (fused := reading.fusion(span)) is not None), None),
         )
 
@@ -156,6 +161,7 @@ def analyze(
             systems=systems,
             settings={
                 "reasoner": mind.name,
+                **_asked(mind, mode, swap_check),
                 "k": k,
                 "rate_hz": rate_hz,
                 "detector": faces_by.name,
@@ -167,3 +173,10 @@ def analyze(
             },
         ),
     )
+
+
+def _asked(mind: Reasoner, mode: str, swap_check: bool | None) -> dict[str, Any]:
+    """How a reasoner that has to be asked was asked."""
+    if not isinstance(mind, Metered):
+        return {}
+    return {"reasoner_settings": {**mind.settings, "mode": mode, "swap_check": swap_check}}

@@ -58,6 +58,8 @@ class Usage(Record):
     """What a remote reasoner was asked, as its server reported it; None where it did not say."""
 
     calls: int = 0
+    cached: int = 0
+    """Replies that were kept from an earlier run, and cost nothing."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     image_tokens: int | None = None

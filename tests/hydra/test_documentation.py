@@ -19,6 +19,8 @@ from emotrace.hydra import (
     verify,
     world,
 )
+from emotrace.hydra.asking import reading, view
+from emotrace.hydra.reasoners import mllm
 
 TEXT = (Path(__file__).parents[2] / "docs" / "hydra.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `([a-z]+)\.([A-Z_]+)` \| (.+?) \| (.+?) \|$", TEXT, flags=re.M)
@@ -29,14 +31,20 @@ WORLD_TABLES = {"CARRIED", "SITUATIONS", "SITUATION_NAMES", "DISPLAY_RULES", "HE
 
 @pytest.mark.parametrize(("module", "name", "value", "mark"), ROWS)
 def test_the_table_of_defaults_tells_the_code(module: str, name: str, value: str, mark: str) -> None:
-    room = "evidence" if module == "observation" else "hydra"
+    room = {
+        "observation": "evidence",
+        "view": "hydra.asking",
+        "reading": "hydra.asking",
+        "mllm": "hydra.reasoners",
+    }.get(module, "hydra")
     assert str(getattr(importlib.import_module(f"emotrace.{room}.{module}"), name)) == value
     assert re.search(r"\[(paper|field|ours)\]", mark)
 
 
 def test_every_default_is_in_the_table() -> None:
     listed = {(module, name) for module, name, _, _ in ROWS}
-    for module in (confidence, decide, explain, likelihood, oracle, propose, protocol, scoring, trace, verify, world):
+    reasoning = (confidence, decide, explain, likelihood, oracle, propose, protocol, scoring, trace, verify, world)
+    for module in (*reasoning, view, reading, mllm):
         short = module.__name__.rsplit(".", 1)[-1]
         source = Path(str(module.__file__)).read_text(encoding="utf-8")
         own = set(re.findall(r"^([A-Z][A-Z_]+)(?:: [^=]+)? = ", source, flags=re.M))

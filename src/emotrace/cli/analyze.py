@@ -8,6 +8,25 @@ from typing import Annotated, Literal
 import typer
 
 from emotrace.cli.console import refuse_to_replace, say, stdout, watching, write_stdout
+from emotrace.cli.reasoners import (
+    EMBEDDED,
+    FormOption,
+    FramesOption,
+    ModelOption,
+    PermissionOption,
+    ReasonerOption,
+    RepliesOption,
+    SendSoundOption,
+    SendWordsOption,
+    StepwiseOption,
+    SwapOption,
+    TimeoutOption,
+    TriesOption,
+    YesOption,
+    open_reasoner,
+    print_spent,
+    refuse_without_server,
+)
 from emotrace.cli.systems import ObserverName, SystemName, load_systems
 from emotrace.errors import ExitCode
 
@@ -79,12 +98,26 @@ def analyze(
     abstain: Annotated[
         bool, typer.Option(help="Abstain where the evidence does not decide (off: for benchmarks).")
     ] = True,
+    reasoner: ReasonerOption = EMBEDDED,
+    model: ModelOption = None,
+    yes: YesOption = False,
+    stepwise: StepwiseOption = False,
+    swap: SwapOption = True,
+    form: FormOption = "auto",
+    frames: FramesOption = 8,
+    send_sound: SendSoundOption = False,
+    send_words: SendWordsOption = True,
+    replies: RepliesOption = None,
+    permission: PermissionOption = None,
+    tries: TriesOption = 4,
+    timeout: TimeoutOption = 120.0,
     brief: Annotated[bool, typer.Option(help="Print the verdicts without their evidence.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Say which emotions a viewer would perceive in a file, when, how surely, and on what evidence.
 
-    Writes FILE.emotrace.json into the folder of --out. Nothing leaves the machine.
+    Writes FILE.emotrace.json into the folder of --out. Nothing leaves the machine, unless --reasoner names a server;
+    that is told, with what is sent, before anything is.
     """
     from emotrace.files import make_folder, write_atomically
     from emotrace.pipeline import analyze as run
@@ -92,6 +125,44 @@ def analyze(
     if json is not None and json != "-":
         refuse_to_replace(file, Path(json))
     systems = load_systems(with_systems or (), weights or (), class_words=class_words, provider=provider, traces=traces)
+    mind = None
+    if reasoner == EMBEDDED:
+        refuse_without_server(
+            model=model,
+            stepwise=stepwise,
+            replies=replies,
+            send_sound=send_sound,
+            permission=permission,
+            yes=yes,
+        )
+    else:
+        from emotrace.media.clip import Clip
+
+        clip = Clip.open(
+            file,
+            text=text,
+            transcript_path=transcript,
+            encoding=encoding,
+            max_duration_seconds=max_duration,
+            use_video=video,
+            use_audio=audio,
+        )
+        if replies is None and json != "-":
+            replies = make_folder(out) / f"{file.stem}.replies.jsonl"
+        mind = open_reasoner(
+            reasoner,
+            model,
+            clip,
+            yes=yes,
+            form=form,
+            frames=frames,
+            send_sound=send_sound,
+            send_words=send_words,
+            replies=replies,
+            permission=permission,
+            tries=tries,
+            timeout_seconds=timeout,
+        )
     with watching(file.name, quiet=quiet) as watch:
         analysis = run(
             file,
@@ -100,6 +171,9 @@ def analyze(
             encoding=encoding,
             purpose=purpose,
             systems=systems,
+            reasoner=mind,
+            mode="steps" if stepwise else "one",
+            swap_check=None if swap else False,
             k=k,
             rate_hz=rate,
             detector=detector,
@@ -110,6 +184,8 @@ def analyze(
             abstain=abstain,
             watch=watch,
         )
+    if mind is not None and not quiet:
+        print_spent(mind)
     written = []
     if json == "-":
         write_stdout(analysis.to_json())

@@ -56,6 +56,20 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def ask_before_sending(host: str, *, yes: bool) -> None:
+    """Gets a yes from whoever is at the keyboard, unless it was given with the command.
+
+    Raises:
+        UsageError: Nobody said yes.
+    """
+    if yes:
+        return
+    import typer
+
+    if not (sys.stdin and sys.stdin.isatty()) or not typer.confirm("Send them?", err=True):
+        raise UsageError("nobody said yes to sending clips away", where=host, hint="Add --yes")
+
+
 def refuse_to_replace(source: Path, target: Path) -> None:
     """Makes sure that what is written does not take the place of what is read.
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from emotrace.cli.console import needing, printable, say, stdout, watching
+from emotrace.cli.console import ask_before_sending, needing, printable, say, stdout, watching
 from emotrace.errors import ExitCode, UsageError, first_five
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from emotrace.evidence.store import TraceStore
 
 _SERVER, _CORPUS, _QUESTION = "Servers", "A corpus in place of INPUT", "The question"
-_MER_NAME = re.compile(r"sample(?:new\d?)?_\d{8}")
+MER_NAME = re.compile(r"sample(?:new\d?)?_\d{8}")
 """How the MER challenges name clips [field: MERTools]. Their agreement forbids uploading, in any folder."""
 
 
@@ -202,7 +201,7 @@ def _clips(
         if not inside:
             raise EmptyMedia("no video or sound file is in it", where=each, hint="Name the folder that holds the clips")
         found += sorted(inside)
-    bound = [path for path in found if _MER_NAME.fullmatch(path.stem)]
+    bound = [path for path in found if MER_NAME.fullmatch(path.stem)]
     return (
         [ToTrace(path=path) for path in dict.fromkeys(found)],
         "the MER corpora" if bound else "these clips",
@@ -265,10 +264,8 @@ def _allow(provider: Provider, corpus: str, *, may_leave: bool, permission: str 
         return
     check_upload(provider.host, corpus=corpus, may_leave_machine=may_leave, permission=permission)
     say(f"clips are sent to {provider.host} (model {provider.model}): pictures, sound and words, without names")
-    if yes or is_on_this_machine(provider.host):
-        return
-    if not (sys.stdin and sys.stdin.isatty()) or not typer.confirm("Send them?", err=True):
-        raise UsageError("nobody said yes to sending clips away", where=provider.host, hint="Add --yes")
+    if not is_on_this_machine(provider.host):
+        ask_before_sending(provider.host, yes=yes)
 
 
 def _run(

@@ -12,11 +12,11 @@ from emotrace.errors import UsageError
 from emotrace.evidence.observation import EvidenceSheet
 from emotrace.hydra.decide import Decision, abstention, closed_labels, conflict, decide, decision_of, explain
 from emotrace.hydra.propose import MAX_HYPOTHESES, Hypothesis, propose
-from emotrace.hydra.reasoner import Reasoner, TraceReasoner
+from emotrace.hydra.reasoner import Metered, Reasoner, TraceReasoner
 from emotrace.hydra.scoring import LEAST_WEIGHT, SENSES, readings, score
 from emotrace.hydra.trace import Trace
 from emotrace.hydra.verify import Verification, from_marks, verify
-from emotrace.results import AbstainCode, Verdict
+from emotrace.results import AbstainCode, Usage, Verdict
 
 LEAST_RELIABILITY = 0.3
 """[ours] Below it a modality is too poor to trust."""
@@ -47,6 +47,8 @@ def run(
     """
     if not 0 <= k <= MAX_HYPOTHESES:
         raise UsageError(f"the number of hypotheses must be 0 to {MAX_HYPOTHESES}, got {k}", where="k")
+    if isinstance(reasoner, Metered):
+        reasoner.take_usage()  # what an earlier run took before it failed is not this one's
     if (code := gate(sheet)) is not None:
         return _verdict(sheet, reasoner, (), (), _refusal(code), None, code)
     first: Decision | None = None
@@ -116,6 +118,7 @@ def _verdict(
         abstain=code,
         best_guess=tuple(answer.word for answer in decision.answers) if code else (),
         order_consistency=None if consistency is None else round(consistency, 2),
+        usage=reasoner.take_usage() if isinstance(reasoner, Metered) else Usage(),
         reasoner=reasoner.name,
     )
     return verdict.model_copy(update={"explanation": explain(sheet, verdict)})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from emotrace.evidence.observation import EvidenceSheet
 from emotrace.hydra.decide import Decision
 from emotrace.hydra.propose import Hypothesis
 from emotrace.hydra.trace import Trace
 from emotrace.hydra.verify import Verification
+from emotrace.results import Usage
 
 
 @runtime_checkable
@@ -37,6 +38,20 @@ class Reasoner(Protocol):
         self, sheet: EvidenceSheet, hypotheses: tuple[Hypothesis, ...], verifications: tuple[Verification, ...]
     ) -> Decision:
         """The hypothesis that best reconciles all observations, and the labels that follow; K may be 0."""
+        ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """What a reasoner offers beside, if asking it takes calls, tokens and time."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides its replies: server, model, hash of the prompts, sampling."""
+        ...
+
+    def take_usage(self) -> Usage:
+        """What was asked since this was last called."""
         ...
 
 

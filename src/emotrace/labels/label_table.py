@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from emotrace.labels.lexicon import fold
 from emotrace.labels.wheel import EmotionWheel, emotion_wheel
@@ -38,6 +38,7 @@ class LabelPath:
     """`unknown_form`: not in the table. `off_wheel`: known, and on no wheel."""
 
 
+@runtime_checkable
 class LabelTable(Protocol):
     """A table of labels, looked up by their `key`."""
 

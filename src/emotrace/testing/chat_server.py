@@ -18,7 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal
 
-Fault = Literal["answer", "bad_json", "refusal", "busy", "rate_limit", "not_taken", "cut", "slow", "hold"]
+Fault = Literal[
+    "answer", "bad_json", "refusal", "busy", "rate_limit", "not_taken", "cut", "slow", "hold", "half", "foreign"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,10 @@ class FakeChatServer:
         with self._lock:
             return Counter(each.request_sha256 for each in self.log if each.fault in ("answer", "bad_json", "refusal"))
 
+    def text_for(self, body: Mapping[str, Any]) -> str:
+        """The text of the answer; small questions about abilities always get `{}`."""
+        return "{}" if body.get("max_tokens") == 16 else self.answer(body)
+
     def decide(self, body: Mapping[str, Any]) -> tuple[str, Fault]:
         """What becomes of a request, and its hash."""
         sha256 = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -147,14 +153,14 @@ def _parts(content: Any) -> list[Mapping[str, Any]]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
 
 
-def _completion(text: str, *, refusal: str | None = None) -> dict[str, Any]:
+def _completion(text: str, *, refusal: str | None = None, finish: str = "stop") -> dict[str, Any]:
     message = {"role": "assistant", "content": None if refusal else text, "refusal": refusal}
     return {
         "id": "fake",
         "object": "chat.completion",
         "created": 0,
         "model": "fake",
-        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        "choices": [{"index": 0, "finish_reason": finish, "message": message}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
     }
 
@@ -179,10 +185,15 @@ def _handler(fake: FakeChatServer) -> type[BaseHTTPRequestHandler]:
                 self._send(status, {"error": {"message": f"fake: {fault}"}}, {"Retry-After": "0"})
             elif fault == "refusal":
                 self._send(200, _completion("", refusal="fake: no"))
+            elif fault == "half":  # the limit of tokens came first
+                text = fake.answer(body)
+                self._send(200, _completion(text[: len(text) // 2], finish="length"))
+            elif fault == "foreign":  # JSON, but no chat completion
+                self._send(200, {"result": {"output": "hello"}})
             else:
                 if fault == "slow":
                     time.sleep(fake.slow_seconds)
-                self._send(200, _completion("this is no { JSON" if fault == "bad_json" else fake.answer(body)))
+                self._send(200, _completion("this is no { JSON" if fault == "bad_json" else fake.text_for(body)))
 
         def _send(self, status: int, values: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
             data = json.dumps(values).encode()

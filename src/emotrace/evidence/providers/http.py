@@ -14,7 +14,7 @@ import threading
 import time
 import wave
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -140,7 +140,50 @@ class HttpProvider:
         Raises:
             ServerFailed: Nobody answered, although it was asked again and again; or the server does not let us in.
         """
-        body = self._body(request)
+        return self.complete(
+            request.system,
+            request.parts(),
+            schema=request.schema,
+            temperature=request.temperature,
+            seed=request.seed,
+        )
+
+    def complete(
+        self,
+        system: str,
+        parts: Sequence[Part],
+        *,
+        schema: Mapping[str, Any] | None,
+        temperature: float,
+        seed: int | None,
+        max_tokens: int = MAX_ANSWER_TOKENS,
+    ) -> Reply:
+        """The reply to any question.
+
+        Args:
+            system: The fixed words.
+            parts: What is shown.
+            schema: JSON Schema of the reply, sent in the strictest way that the server takes; None asks for text.
+            temperature: 0 for the likeliest words.
+            seed: None sends none.
+            max_tokens: Most tokens of the reply.
+
+        Raises:
+            ServerFailed: As for `ask`.
+        """
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [
+                {"role": "system", "content": system},
+                {"role": "user", "content": [_content(part) for part in parts]},
+            ],
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+        }
+        if seed is not None:
+            body["seed"] = seed
+        if schema is not None:
+            self._ask_for_json(body, schema)
         start = time.perf_counter()
         sent = patiently(lambda: self._send(body), self._patience, where=str(self.host))
         seconds = round(time.perf_counter() - start, 3)
@@ -148,27 +191,15 @@ class HttpProvider:
             return Reply(finish="failed", reason=sent, usage=Usage(calls=1, seconds=seconds))
         return self._reply(sent, seconds)
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _ask_for_json(self, body: dict[str, Any], schema: Mapping[str, Any]) -> None:
         mode = self.capabilities().json_mode
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [
-                {"role": "system", "content": request.system},
-                {"role": "user", "content": [_content(part) for part in request.parts()]},
-            ],
-            "temperature": request.temperature,
-            "max_tokens": MAX_ANSWER_TOKENS,
-        }
-        if request.seed is not None:
-            body["seed"] = request.seed
         if mode == "schema":
-            wrapped = {"name": "trace", "strict": True, "schema": request.schema}
+            wrapped = {"name": "trace", "strict": True, "schema": schema}
             body["response_format"] = {"type": "json_schema", "json_schema": wrapped}
         else:
-            body["messages"][0]["content"] += "\n\nJSON Schema:\n" + _compact(request.schema)
+            body["messages"][0]["content"] += "\n\nJSON Schema:\n" + _compact(schema)
         if mode == "object":
             body["response_format"] = {"type": "json_object"}
-        return body
 
     def _takes(self, parts: list[Part], mode: str) -> bool:
         """Whether the server accepts a small question of this kind."""
@@ -230,8 +261,9 @@ class HttpProvider:
         if message is None:
             return Reply(finish="failed", reason="the server sent no choice", usage=usage)
         if getattr(message, "refusal", None) or choices[0].finish_reason == "content_filter":
-            return Reply(finish="refused", reason="the observer declined", usage=usage)
-        return Reply(text=message.content or "", usage=usage)
+            said = getattr(message, "refusal", None) or message.content or ""
+            return Reply(text=said, finish="refused", reason="the observer declined", usage=usage)
+        return Reply(text=message.content or "", cut_off=choices[0].finish_reason == "length", usage=usage)
 
 
 _PING: Final = "Answer with {}."

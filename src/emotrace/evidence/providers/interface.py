@@ -22,6 +22,8 @@ class Reply:
     text: str = ""
     """As it came; read by `reasoning/parsing.py`."""
     finish: Finish = "answered"
+    cut_off: bool = False
+    """Whether the text ends at the limit of tokens."""
     reason: str | None = None
     """Why there is no answer."""
     usage: Usage = field(default_factory=lambda: Usage(calls=1))

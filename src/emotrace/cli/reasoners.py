@@ -1,0 +1,155 @@
+"""The language model that `analyze --reasoner` names: its options, and the yes before anything is sent to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from emotrace.cli.console import ask_before_sending, needing, say
+from emotrace.cli.trace import MER_NAME
+from emotrace.errors import UsageError
+
+if TYPE_CHECKING:
+    from emotrace.hydra.asking.view import ClipView
+    from emotrace.hydra.reasoners.mllm import MllmReasoner
+    from emotrace.media.clip import Clip
+
+_PANEL = "A language model as the reasoner"
+EMBEDDED = "embedded"
+
+ReasonerOption = Annotated[
+    str,
+    typer.Option(
+        metavar="embedded|URL",
+        help="Who weighs the evidence: the built-in table, or an OpenAI-compatible server such as "
+        "http://127.0.0.1:8000/v1, which is then sent the evidence.",
+        rich_help_panel=_PANEL,
+    ),
+]
+ModelOption = Annotated[
+    str | None, typer.Option(help="Name of the model there.", show_default=False, rich_help_panel=_PANEL)
+]
+YesOption = Annotated[
+    bool, typer.Option("--yes", "-y", help="Send the evidence to the host without asking.", rich_help_panel=_PANEL)
+]
+StepwiseOption = Annotated[
+    bool,
+    typer.Option("--stepwise", help="Ask for each step by itself: K + 2 questions, not one.", rich_help_panel=_PANEL),
+]
+SwapOption = Annotated[
+    bool, typer.Option(help="Decide again with the readings in another order.", rich_help_panel=_PANEL)
+]
+FormOption = Annotated[
+    Literal["auto", "json", "tags"],
+    typer.Option(
+        help="How replies are written; auto is JSON where the server takes schemas, else tags.", rich_help_panel=_PANEL
+    ),
+]
+FramesOption = Annotated[
+    int, typer.Option(min=0, max=64, help="Frames sent per question; 0 sends none.", rich_help_panel=_PANEL)
+]
+SendSoundOption = Annotated[
+    bool,
+    typer.Option("--send-sound", help="Send the sound too, if the server takes it.", rich_help_panel=_PANEL),
+]
+SendWordsOption = Annotated[
+    bool, typer.Option(help="Send what is said; else it is blanked on the sheet too.", rich_help_panel=_PANEL)
+]
+RepliesOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="JSON lines with the replies, so that a second run asks nothing twice.",
+        show_default="FILE.replies.jsonl beside the result; none with --json -",
+        rich_help_panel=_PANEL,
+    ),
+]
+PermissionOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The owner's permission to send a clip away that its corpus forbids to; kept in the result.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+TriesOption = Annotated[int, typer.Option(min=1, help="How often a busy server is asked.", rich_help_panel=_PANEL)]
+TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one reply.", rich_help_panel=_PANEL)]
+
+
+def open_reasoner(
+    url: str,
+    model: str | None,
+    clip: Clip,
+    *,
+    yes: bool = False,
+    form: Literal["auto", "json", "tags"] = "auto",
+    frames: int = 8,
+    send_sound: bool = False,
+    send_words: bool = True,
+    replies: Path | None = None,
+    permission: str | None = None,
+    tries: int = 4,
+    timeout_seconds: float = 120.0,
+) -> MllmReasoner:
+    """The reasoner behind an address, once whoever runs the command knows what goes where and agrees.
+
+    Raises:
+        UsageError: Not an http address, no model, or nobody said yes.
+        UploadForbidden: The clip's corpus forbids sending it to another machine.
+        MissingExtra: The package `openai` is not installed.
+        UnreadableTrace: The file of replies is damaged.
+    """
+    from emotrace.evidence.providers.http import HttpProvider
+    from emotrace.evidence.providers.interface import check_upload, is_on_this_machine
+    from emotrace.evidence.providers.retries import Patience
+    from emotrace.hydra.asking.replies import Replies
+    from emotrace.hydra.asking.view import ClipView
+    from emotrace.hydra.reasoners.mllm import MllmReasoner
+
+    with needing("mllm", "analyze --reasoner"):
+        server = HttpProvider(
+            base_url=url, model=model or "", patience=Patience(tries=tries), timeout_seconds=timeout_seconds
+        )
+    host, is_here = str(server.host), is_on_this_machine(server.host)
+    bound = MER_NAME.fullmatch(clip.path.stem) is not None
+    check_upload(host, corpus="the MER corpora", may_leave_machine=not bound, permission=permission)
+    view = ClipView(clip, frames=frames, sound=send_sound, words=send_words)
+    say(f"{_told(view)} go to {host} ({'this' if is_here else 'another'} machine, model {server.model}); no name does")
+    if not is_here:
+        ask_before_sending(host, yes=yes)
+    return MllmReasoner(server, view=view, form=form, replies=Replies(replies), permission=permission)
+
+
+def _told(view: ClipView) -> str:
+    """What may be sent, in a line."""
+    parts = ["evidence sheets", f"up to {view.frames} frames per question" if view.frames else "no frames"]
+    parts.append(f"{view.sound_seconds:.1f} s of sound" if view.sound else "no sound")
+    parts.append(f"{view.word_count} words of transcript" if view.words else "no words of transcript")
+    return ", ".join(parts)
+
+
+def refuse_without_server(**given: object) -> None:
+    """Makes sure that no option of a language model stands beside the embedded reasoner.
+
+    Raises:
+        UsageError: Names the option.
+    """
+    for name, value in given.items():
+        if value:
+            raise UsageError(
+                "this is for a language model, and none was named",
+                where=f"--{name.replace('_', '-')}",
+                hint="Name its server with --reasoner http://HOST/v1",
+            )
+
+
+def print_spent(reasoner: MllmReasoner) -> None:
+    """What a run took, as the server reported it."""
+    used, kept = reasoner.spent, sum(each.cached for each in reasoner.exchanges)
+    parts = [f"{used.calls} replies", f"{kept} kept from before"]
+    if used.prompt_tokens is not None and used.completion_tokens is not None:
+        parts.append(f"{used.prompt_tokens} + {used.completion_tokens} tokens")
+    if used.seconds is not None:
+        parts.append(f"{used.seconds:.1f} s")
+    say(f"asked {reasoner.settings['host']}: {', '.join(parts)}")

@@ -1,0 +1,121 @@
+"""What all completions of one sheet share, and one completion seen against its sheet."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from emotrace.evidence.observation import EvidenceSheet, Modality
+from emotrace.hydra.grammar import LEAST_QUOTE_WORDS
+from emotrace.hydra.rewards.reading import CheckLine, Reading
+
+QUOTE_IS_TRUE = 0.8
+QUOTE_IS_NEAR = 0.6
+"""[ours] Shares of a quote's trigrams that the observation must hold: a full score, and half of one."""
+UNITS = 10**9
+"""Weights are kept as whole numbers of this unit, so that no sum depends on the order of the lines."""
+
+Spoken = tuple[Modality, str]
+"""A quote and the modality that it claims to quote."""
+
+
+class Grounded(NamedTuple):
+    """A check of one observation that exists."""
+
+    line: CheckLine
+    place: int
+    """Of the observation on the sheet."""
+    weight: int
+    """s_o, in `UNITS`."""
+    truth: float
+    """How much of the quote is in the observation: 0, 0.5 or 1."""
+
+
+class SheetIndex:
+    """One sheet as the terms look things up in it, with what was already found out about its quotes.
+
+    Args:
+        sheet: The evidence; only texts, modalities and weights are read.
+    """
+
+    def __init__(self, sheet: EvidenceSheet) -> None:
+        observations = sheet.observations
+        self.texts = tuple(o.text for o in observations)
+        self.modalities = tuple(o.modality for o in observations)
+        self.weights = tuple(round(sheet.weight(o) * UNITS) for o in observations)
+        self.total = sum(self.weights)
+        self.likeness: dict[Spoken, tuple[tuple[int, float], ...]] = {}
+        """Quote -> places that it is like, each with how much; filled by `quoting.Likeness`."""
+        self._near: dict[Modality, list[int]] = {}
+        for place, modality in enumerate(self.modalities):
+            self._near.setdefault(modality, []).append(place)
+        self._place = {o.id: place for place, o in enumerate(observations)}
+        self._grounded: dict[CheckLine, Grounded] = {}
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def places(self, modality: Modality) -> list[int]:
+        """Places of the observations of one modality."""
+        return self._near.get(modality, [])
+
+    def ground(self, line: CheckLine) -> Grounded | None:
+        """The check and its observation; None where no observation has that id."""
+        place = self._place.get(line.id)
+        if place is None:
+            return None
+        found = self._grounded.get(line)
+        if found is None:
+            found = Grounded(line, place, self.weights[place], self._truth(line.quote, place))
+            self._grounded[line] = found
+        return found
+
+    def _truth(self, quote: str, place: int) -> float:
+        text = self.texts[place]
+        if quote == text:
+            return 1.0
+        if quote.count(" ") + 1 < LEAST_QUOTE_WORDS:
+            return 0.0
+        share = share_found(quote, text)
+        if share < QUOTE_IS_NEAR:
+            return 0.0
+        others = (self.texts[other] for other in self.places(self.modalities[place]) if other != place)
+        if share < 1.0 and any(share_found(quote, other) > share for other in others):
+            return 0.0
+        return 1.0 if share >= QUOTE_IS_TRUE else 0.5
+
+
+def share_found(quote: str, text: str) -> float:
+    """Share of a quote's different character trigrams that a text holds, 0..1.
+
+    That quotes are matched roughly is the paper's [paper], this form of it ours [ours].
+
+    >>> share_found("the brows rise", "both of the brows rise"), share_found("abcd", "abc")
+    (1.0, 0.5)
+    """
+    if quote in text:
+        return 1.0
+    trigrams = {quote[start : start + 3] for start in range(max(len(quote) - 2, 1))}
+    return sum(trigram in text for trigram in trigrams) / len(trigrams)
+
+
+class Trajectory(NamedTuple):
+    """A legal completion against its sheet: all that the four process terms see. It holds no gold label."""
+
+    k: int
+    reading: Reading
+    sheet: SheetIndex
+    checks: list[Grounded]
+    """Checks of observations that exist. One that is checked twice counts as not checked at all [ours]: otherwise
+    the first of two checks would have to win, and the order of lines would matter."""
+    supports: dict[str, int]
+    """Observation id -> mask of the hypotheses that its check says it supports."""
+
+
+def ground(reading: Reading, sheet: SheetIndex, k: int) -> Trajectory:
+    """The completion against its sheet."""
+    lines = reading.checks
+    if len({line.id for line in lines}) < len(lines):
+        ids = [line.id for line in lines]
+        lines = [line for line in lines if ids.count(line.id) == 1]
+    checks = [check for line in lines if (check := sheet.ground(line)) is not None]
+    return Trajectory(k, reading, sheet, checks, {check.line.id: check.line.supports for check in checks})
