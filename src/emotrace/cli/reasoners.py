@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from emotrace.cli.console import ask_before_sending, needing, say
-from emotrace.cli.trace import MER_NAME
+from emotrace.cli.providers import MER_NAME
 from emotrace.errors import UsageError
 
 if TYPE_CHECKING:

@@ -45,11 +45,11 @@ _MODALITY: dict[str, Modality] = {name: name for name in MODALITIES}
 _NUMBER = r"[1-9][0-9]?"
 _CITES = rf"((?: \[{ID_PATTERN}\])*)"
 _TAG = re.compile(r"<(/?)(hyp|think|ans)>")
-_HYPOTHESIS = re.compile(rf"h({_NUMBER}) ({'|'.join(PERSPECTIVES)}): ([^|\[\]]+?)(?: \| ([^|\[\]]+?))?{_CITES}")
-_CHECK = re.compile(rf'\[({ID_PATTERN})\] "([^"]+)"((?: h{_NUMBER}[+~-])*)')
-_ANSWER = re.compile(rf"([^\d\[\]]*[^\d\[\] .-])(?: ([^ \[\]]*\d[^ \[\]]*))?{_CITES}")
-_VERDICT = re.compile(rf"verdict: (h{_NUMBER}(?:, h{_NUMBER})*)")
-_CONFIDENCE = re.compile(r"0\.[0-9]{2}|1\.00")
+HYPOTHESIS_LINE = re.compile(rf"h({_NUMBER}) ({'|'.join(PERSPECTIVES)}): ([^|\[\]]+?)(?: \| ([^|\[\]]+?))?{_CITES}")
+CHECK_LINE = re.compile(rf'\[({ID_PATTERN})\] "([^"]+)"((?: h{_NUMBER}[+~-])*)')
+ANSWER_TEXT = re.compile(rf"([^\d\[\]]*[^\d\[\] .-])(?: ([^ \[\]]*\d[^ \[\]]*))?{_CITES}")
+VERDICT_LINE = re.compile(rf"verdict: (h{_NUMBER}(?:, h{_NUMBER})*)")
+CONFIDENCE_TEXT = re.compile(r"0\.[0-9]{2}|1\.00")
 
 
 def render(trace: Trace) -> str:
@@ -124,7 +124,7 @@ def parse(text: str, *, k: int, sheet: EvidenceSheet | None = None) -> Parse:
 
 @lru_cache(maxsize=4096)
 def _hypothesis(line: str) -> Hypothesis | None:
-    match = _HYPOTHESIS.fullmatch(line)
+    match = HYPOTHESIS_LINE.fullmatch(line)
     if match is None:
         return None
     number, perspective, labels, story, cites = match.groups()
@@ -142,7 +142,7 @@ def _hypothesis(line: str) -> Hypothesis | None:
 
 @lru_cache(maxsize=4096)
 def _check(line: str) -> Check | None:
-    match = _CHECK.fullmatch(line)
+    match = CHECK_LINE.fullmatch(line)
     if match is None:
         return None
     marks = [(int(item[1:-1]), _MARK_OF[item[-1]]) for item in match[3].split()]
@@ -156,11 +156,11 @@ def _check(line: str) -> Check | None:
 
 @lru_cache(maxsize=4096)
 def _answer(text: str) -> Answer | IssueCode:
-    match = _ANSWER.fullmatch(text)
+    match = ANSWER_TEXT.fullmatch(text)
     if match is None:
         return IssueCode.BAD_LABEL
     word, confidence, cites = match.groups()
-    if confidence is not None and not _CONFIDENCE.fullmatch(confidence):
+    if confidence is not None and not CONFIDENCE_TEXT.fullmatch(confidence):
         return IssueCode.BAD_CONFIDENCE
     try:
         return Answer(
@@ -282,13 +282,13 @@ class _Reading:
                 if len(check.quote.split()) < LEAST_QUOTE_WORDS:
                     self.note(IssueCode.SHORT_QUOTE, first, last)
                 seen.add(check.id)
-            elif stage == 0 and (named := _missing(line)) is not None:
+            elif stage == 0 and (named := missing_modalities(line)) is not None:
                 missing, stage = named, 1
             elif stage <= 1 and line.startswith("- ") and len(notes) < 2 and _is_note(line[2:]):
                 notes.append(line[2:])
                 stage = 1
             elif line.startswith("verdict:"):
-                match = _VERDICT.fullmatch(line)
+                match = VERDICT_LINE.fullmatch(line)
                 if match is None or verdict or not self.k:
                     self.note(IssueCode.BAD_VERDICT, first, last)
                 else:
@@ -359,7 +359,8 @@ class _Reading:
 
 
 @lru_cache(maxsize=64)
-def _missing(line: str) -> tuple[Modality, ...] | None:
+def missing_modalities(line: str) -> tuple[Modality, ...] | None:
+    """What a line `missing: ...` names; None for any other line."""
     names = line.removeprefix("missing: ").split(", ")
     if not line.startswith("missing: ") or any(name not in _MODALITY for name in names):
         return None

@@ -12,7 +12,14 @@ from functools import lru_cache
 from typing import NamedTuple, get_args
 
 from emotrace.evidence.observation import ID_PATTERN, is_clean
-from emotrace.hydra.grammar import _ANSWER, _CHECK, _CONFIDENCE, _HYPOTHESIS, _VERDICT, _missing
+from emotrace.hydra.grammar import (
+    ANSWER_TEXT,
+    CHECK_LINE,
+    CONFIDENCE_TEXT,
+    HYPOTHESIS_LINE,
+    VERDICT_LINE,
+    missing_modalities,
+)
 from emotrace.hydra.propose import MAX_LABELS, MAX_STORY_WORDS, cluster_of, is_word
 from emotrace.hydra.trace import MAX_NOTE_WORDS, MAX_NOTES
 from emotrace.results import AbstainCode
@@ -106,7 +113,7 @@ def _checks(lines: list[str]) -> list[CheckLine] | None:
         check = _check(line)
         if check is None:
             rest = lines[number:]
-            notes = rest[1:] if _missing(rest[0]) is not None else rest
+            notes = rest[1:] if missing_modalities(rest[0]) is not None else rest
             return checks if len(notes) <= MAX_NOTES and all(map(_is_note, notes)) else None
         checks.append(check)
     return checks
@@ -126,7 +133,7 @@ def _labels(body: str) -> list[AnswerLabel] | None:
 
 @lru_cache(maxsize=LINES)
 def _rival(line: str) -> RivalLine | None:
-    match = _HYPOTHESIS.fullmatch(line)
+    match = HYPOTHESIS_LINE.fullmatch(line)
     if match is None:
         return None
     number, _, labels, story, cites = match.groups()
@@ -139,7 +146,7 @@ def _rival(line: str) -> RivalLine | None:
 
 @lru_cache(maxsize=LINES)
 def _check(line: str) -> CheckLine | None:
-    match = _CHECK.fullmatch(line)
+    match = CHECK_LINE.fullmatch(line)
     if match is None:
         return None
     id, quote, written = match.groups()
@@ -163,17 +170,17 @@ def _marks(written: str) -> tuple[int, int, int] | None:
 
 @lru_cache(maxsize=LINES)
 def _verdict(line: str) -> tuple[int, ...] | None:
-    match = _VERDICT.fullmatch(line)
+    match = VERDICT_LINE.fullmatch(line)
     return None if match is None else tuple(int(name[1:]) for name in match[1].split(", "))
 
 
 @lru_cache(maxsize=LINES)
 def _label(piece: str) -> AnswerLabel | None:
-    match = _ANSWER.fullmatch(piece)
+    match = ANSWER_TEXT.fullmatch(piece)
     if match is None:
         return None
     word, confidence, cites = match.groups()
-    if _affect(word) is None or (confidence is not None and not _CONFIDENCE.fullmatch(confidence)):
+    if _affect(word) is None or (confidence is not None and not CONFIDENCE_TEXT.fullmatch(confidence)):
         return None
     return AnswerLabel(word, tuple(_ID.findall(cites)))
 
