@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emotrace.hydra.propose import Hypothesis as Hypothesis
     from emotrace.hydra.protocol import run as reason  # noqa: F401 - the public name of `hydra.protocol.run`
     from emotrace.hydra.reasoners.embedded import EmbeddedReasoner as EmbeddedReasoner
+    from emotrace.hydra.reasoners.mllm import MllmReasoner as MllmReasoner
     from emotrace.hydra.verify import Verification as Verification
     from emotrace.labels.vocabulary import Vocabulary as Vocabulary
     from emotrace.labels.wheel import EmotionWheel as EmotionWheel
