@@ -59,7 +59,7 @@ class _Balanced(torch.autograd.Function):
         both: bool,
     ) -> Tensor:
         with torch.autocast(clips.device.type, enabled=False):
-            near = Neighbours.of(clips, labels, classes, temperature, weights)
+            near = Neighbours.of_units(clips, labels, classes, temperature, weights)
             own = labels.long().clamp_min(0)
             value, gradient = _of_clips(near, own, shares.to(near.scores.dtype), inter, intra)
             if both:
@@ -90,7 +90,7 @@ def _of_clips(
     in_class, here = near.members[:clips], own[:, None]
     totals = near.exponentials @ near.members
     weight = near.members.sum(dim=0) - in_class
-    log_means = totals.log() + near.bound - weight.log()
+    log_means = (totals / weight).log() + near.bound
     log_sum = log_means.logsumexp(dim=1, keepdim=True)
     nearest = log_means.gather(1, here)
     same = near.members.T[own]  # weight of every neighbour in the clip's own class, itself left out
@@ -111,13 +111,14 @@ def _of_prototypes(
     clips = len(near.scores)
     in_class, exponentials = near.members[:clips], near.exponentials[:, clips:]
     weight = in_class.sum(dim=0)
-    present = weight > 0
-    share = present.to(weight.dtype) / present.sum().clamp_min(1)
-    divisor = torch.where(present, weight, 1.0)
-    totals = torch.where(present, exponentials.T @ in_class, 1.0)
-    log_means = torch.where(present, totals.log() + near.bound - divisor.log(), -torch.inf)
-    log_sum = torch.where(present, log_means.logsumexp(dim=1), 0.0)
-    nearest = torch.where(present, log_means.diagonal(), 0.0)
+    absent = weight <= 0
+    present = (~absent).to(weight.dtype)
+    share = present / present.sum().clamp_min(1)
+    divisor = weight + absent
+    totals = exponentials.T @ in_class + absent
+    log_means = ((totals / divisor).log() + near.bound).masked_fill(absent, -torch.inf)
+    log_sum = log_means.logsumexp(dim=1).masked_fill(absent, 0.0)
+    nearest = log_means.diagonal().masked_fill(absent, 0.0)
     pull = intra * share / divisor
     within = (pull * (in_class * near.scores[:, clips:]).sum(dim=0)).sum()
     push = inter * (log_means - log_sum[:, None]).exp()

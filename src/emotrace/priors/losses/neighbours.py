@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from emotrace.priors.losses.anchors import clip_weights
 from emotrace.priors.losses.similarity import scaled, unit
 
 DEEPEST_FLOAT32 = 80.0
@@ -39,13 +37,26 @@ class Neighbours:
         weights: Float[Tensor, " clip"] | None,
     ) -> Neighbours:
         """The table of a batch; a clip of weight 0 is in no class."""
-        clip = unit(features)
-        scores = scaled(clip, torch.cat([clip, unit(prototypes)]), temperature)
+        return cls.of_units(unit(features), labels, unit(prototypes), temperature, weights)
+
+    @classmethod
+    def of_units(
+        cls,
+        features: Float[Tensor, "clip dim"],
+        labels: Int[Tensor, " clip"],
+        prototypes: Float[Tensor, "class dim"],
+        temperature: float,
+        weights: Float[Tensor, " clip"] | None,
+    ) -> Neighbours:
+        """The same of vectors that have unit length already."""
+        scores = scaled(features, torch.cat([features, prototypes]), temperature)
         bound = 1.0 / temperature
         if 2.0 * bound > DEEPEST_FLOAT32:
             scores = scores.double()
         clips, classes = len(labels), len(prototypes)
-        in_class = F.one_hot(labels.long().clamp_min(0), classes) * clip_weights(labels, weights, scores)[:, None]
+        in_class = (labels[:, None] == torch.arange(classes, device=labels.device)).to(scores.dtype)  # -1 is in none
+        if weights is not None:
+            in_class = in_class * weights.to(scores.dtype)[:, None]
         itself = torch.eye(clips, clips + classes, dtype=torch.bool, device=labels.device)
         return cls(
             scores=scores,
