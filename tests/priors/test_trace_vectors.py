@@ -15,7 +15,7 @@ from emotrace.evidence.reasoning.trace import (
     Status,
 )
 from emotrace.labels.schemes import scheme
-from emotrace.priors.trace_vectors import TraceScale, TraceVectors, encode_traces
+from emotrace.priors.trace_vectors import TraceVectors, encode_traces
 from emotrace.span import Span
 
 ENCODER, MER = HashedText(), scheme("mer6")
@@ -146,41 +146,6 @@ def test_observations_count_by_their_confidence() -> None:
     one, two = ENCODER.encode(["lip corners rise", "brows move up"])
     np.testing.assert_allclose(found.vectors[0, 0], 0.75 * one + 0.25 * two, atol=1e-6)
     assert np.array_equal(found.vectors[0, 1], ENCODER.encode(["The voice number 1 is low."])[0])
-
-
-def test_the_scale_is_that_of_the_training_clips() -> None:
-    random = np.random.default_rng(1)
-    rho = np.ones((40, 4), np.float32)
-    rho[5, 0] = rho[:, 3] = 0.0
-    raw = TraceVectors(
-        vectors=np.where(rho[..., None] > 0, random.normal(3.0, 2.0, (40, 4, 5)), 0.0).astype(np.float32),
-        rho=rho,
-        without_trace=(),
-        unused=(),
-        view="full",
-    )
-    training = np.arange(30)
-    done = TraceScale.of(raw, training).applied(raw)
-    chosen = done.vectors[training][:, 0][rho[training, 0] > 0]
-    np.testing.assert_allclose(chosen.mean(axis=0), 0.0, atol=1e-5)
-    np.testing.assert_allclose(chosen.std(axis=0), 1.0, atol=1e-5)
-    assert not done.vectors[5, 0].any()
-    assert not done.vectors[:, 3].any()
-    changed = raw.vectors.copy()
-    changed[30:] += 100.0
-    other = TraceScale.of(TraceVectors(vectors=changed, rho=rho, without_trace=(), unused=(), view="full"), training)
-    assert np.array_equal(other.mean, TraceScale.of(raw, training).mean)
-
-
-def test_a_column_that_never_changes_stays_finite() -> None:
-    raw = TraceVectors(
-        vectors=np.ones((3, 4, 2), np.float32),
-        rho=np.ones((3, 4), np.float32),
-        without_trace=(),
-        unused=(),
-        view="full",
-    )
-    assert np.isfinite(TraceScale.of(raw, np.arange(3)).applied(raw).vectors).all()
 
 
 def test_folds_of_other_clips_are_refused() -> None:

@@ -7,11 +7,11 @@ An absent section is masked, never zero by meaning: its row is 0 and its reliabi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32
 
 from emotrace.encoders.choices import refuse_unknown
 from emotrace.encoders.text import SentenceEncoder
@@ -52,36 +52,6 @@ class TraceVectors:
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TraceScale:
-    """Mean and deviation of each section's columns over a training fold."""
-
-    mean: Float32[np.ndarray, "4 width"]
-    deviation: Float32[np.ndarray, "4 width"]
-    """At least 1e-6; 1 where a section has no two vectors to tell it from."""
-
-    @classmethod
-    def of(cls, traces: TraceVectors, training: Int64[np.ndarray, " chosen"]) -> TraceScale:
-        """That of the training clips alone, sections that are absent left out.
-
-        Args:
-            traces: Of all clips.
-            training: Numbers of the training clips.
-        """
-        width = traces.vectors.shape[2]
-        mean, deviation = np.zeros((len(SECTIONS), width)), np.ones((len(SECTIONS), width))
-        for section in range(len(SECTIONS)):
-            rows = traces.vectors[training, section][traces.present[training, section]].astype(np.float64)
-            if len(rows) > 1:
-                mean[section], deviation[section] = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-6)
-        return cls(mean=mean.astype(np.float32), deviation=deviation.astype(np.float32))
-
-    def applied(self, traces: TraceVectors) -> TraceVectors:
-        """Standardised traces; absent sections stay 0."""
-        vectors = (traces.vectors - self.mean) / self.deviation
-        return replace(traces, vectors=np.where(traces.present[..., None], vectors, 0.0).astype(np.float32))
-
-
 def encode_traces(
     traces: Mapping[str, ReasoningTrace],
     keys: Sequence[str],
@@ -108,8 +78,8 @@ def encode_traces(
             takes their mean, weighted by confidence, and the whole section where it has no observations.
 
     Returns:
-        Vectors that are not standardised yet: see `TraceScale`. A section is absent where its status is not ok, or
-        its reliability is 0 or was never determined.
+        Vectors that are not standardised yet: `PriorFusion` does that. A section is absent where its status is not
+        ok, or its reliability is 0 or was never determined.
 
     Raises:
         UnknownChoice: No such view or granularity.
