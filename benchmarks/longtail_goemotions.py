@@ -27,6 +27,7 @@ from jaxtyping import Float32
 from longtail_features import Texts, read_texts, split_of
 from longtail_report import expectations, markdown, scores_of, with_differences
 from longtail_training import ARMS, answers
+from seeds import parse_seeds
 
 from emotrace.datasets.goemotions import EMOTIONS
 from emotrace.encoders.text import sentence_encoder
@@ -117,14 +118,6 @@ def run(
             spent = (time.perf_counter() - started) / 60.0
             print(f"seed {seed}, thin {thin:g}: {spent:.1f} min of about {spent / done * total:.0f}", file=sys.stderr)
     return found
-
-
-def parse_seeds(text: str) -> list[int]:
-    """The seeds of "5-9" or "5,7"."""
-    if "-" in text:
-        first, last = text.split("-")
-        return list(range(int(first), int(last) + 1))
-    return [int(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":

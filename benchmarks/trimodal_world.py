@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float32, Float64, Int64
+from seeds import parse_seeds
 from trimodal_arms import CONTRASTS, CORE, TRUST, Arm, learned
 from trimodal_draw import LABELS, TEST_COUNTS, TRAIN_COUNTS, Drawn, World, shares_of
 from trimodal_report import expectations, markdown, score, summary
@@ -189,14 +190,6 @@ def stratified(labels: Int64[np.ndarray, " clip"], folds: int, seed: int) -> lis
         members = generator.permutation(np.flatnonzero(labels == label))
         fold_of[members] = np.arange(len(members)) % folds
     return [np.flatnonzero(fold_of != fold) for fold in range(folds)]
-
-
-def parse_seeds(text: str) -> list[int]:
-    """The seeds of "0-2" or "0,3"."""
-    if "-" in text:
-        first, last = text.split("-")
-        return list(range(int(first), int(last) + 1))
-    return [int(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":

@@ -63,16 +63,10 @@ class LabelAsker:
         announce: Callable[[str], None] = lambda line: None,
         timeout_seconds: float = 120.0,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise UsageError(
-                "the language model's address must be http://HOST... or https://HOST..., without a name or password",
-                where=url,
-                hint=f"Put a key into the environment variable {KEY_VARIABLE}",
-            )
+        host = host_of(url, whose="the language model's")
         if not model:
             raise UsageError("no model was named", where=url, hint="Name it with --llm-model")
-        self.host = parts.netloc
+        self.host = host
         self.model = model
         self.asked = 0
         """How many texts were sent."""
@@ -138,6 +132,26 @@ class LabelAsker:
                 stream.write(json.dumps({**row, "labels": self._answers[key]}, ensure_ascii=False) + "\n")
         except OSError as error:
             raise UnwritableOutput(f"cannot be written ({error.strerror})", where=self._kept) from None
+
+
+def host_of(address: str, *, whose: str) -> str:
+    """The host, and the port if it is named, of an address that texts may be sent to.
+
+    Args:
+        address: As the user wrote it.
+        whose: For the message, such as "the server's".
+
+    Raises:
+        UsageError: Not an http address, or one with a name or password in it.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise UsageError(
+            f"{whose} address must be http://HOST... or https://HOST..., without a name or password",
+            where=address,
+            hint=f"Put a key into the environment variable {KEY_VARIABLE}",
+        )
+    return parts.netloc
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -9,19 +9,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
+from torch import Tensor
 
 from emotrace.priors.config import FEATURES, SECTIONS
 from emotrace.priors.fusion import PriorFusion
 from emotrace.priors.inputs import PriorBatch
+from emotrace.priors.outputs import PriorOutput
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contributions:
     """Effects on the logits; positive speaks for a label."""
 
+    output: PriorOutput
+    """All that the network says with everything the clip has."""
     logits: Float32[np.ndarray, "clip label"]
-    """With everything the clip has."""
+    """Of that output."""
     base: Float32[np.ndarray, "clip label"]
     """With nothing at all: what the network says of an empty clip."""
     modalities: Float32[np.ndarray, "clip modality label"]
@@ -48,18 +52,27 @@ class Contributions:
 
 @torch.no_grad()
 def contributions(model: PriorFusion, batch: PriorBatch) -> Contributions:
-    """Masks each modality and each section in turn; nine passes through a small network."""
+    """Masks each modality and each section in turn: at most nine passes, since what no clip has is not asked about."""
     model.eval()
+    output: PriorOutput = model(batch)
+    full = output.logits.float().numpy()
 
     def logits(clips: PriorBatch) -> Float32[np.ndarray, "clip label"]:
         found: Float32[np.ndarray, "clip label"] = model(clips).logits.float().numpy()
         return found
 
-    full = logits(batch)
+    def effect(there: Bool[Tensor, " clip"], without: PriorBatch) -> Float32[np.ndarray, "clip label"]:
+        return full - logits(without) if there.any() else np.zeros_like(full)
+
     nothing = replace(batch, present=torch.zeros_like(batch.present), rho=torch.zeros_like(batch.rho))
     return Contributions(
+        output=output,
         logits=full,
         base=logits(nothing),
-        modalities=np.stack([full - logits(batch.without(modality=m)) for m in range(len(FEATURES))], axis=1),
-        sections=np.stack([full - logits(batch.without(section=s)) for s in range(len(SECTIONS))], axis=1),
+        modalities=np.stack(
+            [effect(batch.present[:, m], batch.without(modality=m)) for m in range(len(FEATURES))], axis=1
+        ),
+        sections=np.stack(
+            [effect(batch.rho[:, s] > 0, batch.without(section=s)) for s in range(len(SECTIONS))], axis=1
+        ),
     )

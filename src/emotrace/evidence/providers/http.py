@@ -17,14 +17,13 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from emotrace.errors import MissingExtra, ServerFailed, UsageError
 from emotrace.evidence.providers.interface import Reply
 from emotrace.evidence.providers.retries import Pace, Patience, TryAgain, patiently
 from emotrace.evidence.reasoning.requests import Image, Part, Request, Sense, Sound, Text
 from emotrace.evidence.reasoning.trace import Usage
-from emotrace.labels.asking import KEY_VARIABLE
+from emotrace.labels.asking import KEY_VARIABLE, host_of
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -95,16 +94,10 @@ class HttpProvider:
         timeout_seconds: float = 120.0,
         capabilities: Capabilities | None = None,
     ) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise UsageError(
-                "the server's address must be http://HOST... or https://HOST..., without a name or password",
-                where=base_url,
-                hint=f"Put a key into the environment variable {KEY_VARIABLE}",
-            )
+        host = host_of(base_url, whose="the server's")
         if not model:
             raise UsageError("no model was named", where=base_url, hint="Name it with --model")
-        self.host: str | None = parts.netloc
+        self.host: str | None = host
         self.model = model
         self._client = _client(base_url, timeout_seconds)
         weakref.finalize(self, self._client.close)  # connections end with the provider, whoever holds it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -84,12 +84,3 @@ class FusedReading(Part):
     def is_prior_free(self) -> bool:
         """Whether no section of a trace was let in."""
         return self.observer is None
-
-    def effect(self, part: str, label: str) -> float | None:
-        """The effect of a part on a label; None where it was not given."""
-        found = self.effects.get(part)
-        return None if found is None else found[label]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return self.model_dump(mode="json")

@@ -186,7 +186,8 @@ class PriorsSystem:
         if not present:
             return None
         batch = self._batch(rows, trace)
-        found, output = contributions(self.model, batch), self.model(batch)
+        found = contributions(self.model, batch)
+        output = found.output
         labels = self.card.labels
         heard = [name for s, name in enumerate(SECTIONS) if batch.rho[0, s] > 0]
         effects = {name: found.modalities[0, m] for m, name in enumerate(FEATURES) if name in present}
