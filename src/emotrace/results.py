@@ -55,7 +55,7 @@ class Label(Record):
 
 
 class Usage(Record):
-    """What a remote reasoner was asked, as its server reported it; None where it did not say."""
+    """What a remote reasoner was asked, as its server reported it, and how steadily it replied; None where unknown."""
 
     calls: int = 0
     cached: int = 0
@@ -64,6 +64,10 @@ class Usage(Record):
     completion_tokens: int | None = None
     image_tokens: int | None = None
     seconds: float | None = None
+    cost: float | None = None
+    """In the currency of the prices that the user gave; None without prices."""
+    agreement: Unit | None = None
+    """How far several samples of the answer agree, by affects; None where one was asked for."""
 
 
 class Verdict(Record):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,10 @@ import pytest
 
 pytest.importorskip("openai", reason="needs the extra [mllm]")
 
+from typer.testing import CliRunner
+
+from emotrace.cli.main import app
+from emotrace.errors import UsageError
 from emotrace.results import Analysis
 from emotrace.samples import sample_clip
 from emotrace.testing.chat_server import FakeChatServer
@@ -94,6 +99,7 @@ def test_a_model_that_babbles_is_told_in_one_line_and_its_reply_is_kept(analyze:
     [
         (["--model", "m"], 2, "--reasoner"),
         (["--stepwise"], 2, "--reasoner"),
+        (["--reasoner", "http://127.0.0.1:9/v1", "--model", "m", "--prompt-price", "1"], 2, "--completion-price"),
         (["--reasoner", "http://127.0.0.1:9/v1"], 2, "--model"),
         (["--reasoner", "ollama", "--model", "m"], 2, "http://HOST"),
         (["--reasoner", "http://models.example/v1", "--model", "m"], 2, "--yes"),
@@ -105,6 +111,54 @@ def test_a_wrong_choice_is_told_in_one_line(args: list[str], code: int, message:
     assert run.returncode == code, run.stderr
     assert message in run.stderr
     assert "Traceback" not in run.stderr
+
+
+OF_A_MODEL = {
+    **{"--model": "m", "--form": "auto", "--frames": "8", "--replies": "r.jsonl", "--permission": "p"},
+    **{"--samples": "1", "--prompt-price": "0", "--completion-price": "0", "--tries": "4", "--timeout": "120"},
+    **dict.fromkeys(("--yes", "--stepwise", "--swap", "--no-swap", "--send-sound", "--send-words", "--no-send-words")),
+}
+"""Every option with a value, its default where it has one."""
+
+
+@pytest.mark.parametrize("name", OF_A_MODEL)
+def test_no_option_of_a_model_is_ignored_beside_the_embedded_reasoner(name: str) -> None:
+    """Not even one that repeats the default: who names it believes that it does something."""
+    value = OF_A_MODEL[name]
+    told = CliRunner().invoke(app, ["analyze", str(sample_clip()), name, *([] if value is None else [value])])
+    assert isinstance(told.exception, UsageError)
+    assert name in str(told.exception)
+    assert "--reasoner http://HOST/v1" in str(told.exception)
+
+
+def test_every_option_of_the_panel_is_among_those_that_are_tested() -> None:
+    shown = CliRunner().invoke(app, ["analyze", "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).stdout
+    panel = shown[shown.index("A language model as the reasoner") :]
+    assert set(re.findall(r"--[a-z][a-z-]+", panel)) - {"--reasoner", "--json"} == set(OF_A_MODEL)
+
+
+def test_what_could_not_be_used_is_asked_anew_and_prices_make_a_cost(analyze: Analyze, tmp_path: Path) -> None:
+    bad = [True]
+    with FakeChatServer(answer=lambda body: "Happy!" if bad[0] else reasoned_answer(body)) as server:
+        args = ("--reasoner", server.url, "--model", "made-up", "--form", "tags", "--no-swap", "--frames", "0")
+        assert analyze(*args).returncode == 3
+        bad[0] = False
+        run = analyze(*args, "--samples", "1", "--prompt-price", "1", "--completion-price", "2")
+        assert run.returncode == 0, run.stderr
+        asked = len(server.log) - 2
+    assert f"{asked} replies, 0 kept from before, 1 asked anew as what was kept could not be used" in run.stderr
+    assert f"cost {asked * 200 / 1e6:.4f}" in run.stderr
+    verdict = Analysis.read(tmp_path / "talk.emotrace.json").verdict
+    assert verdict.usage.cost == pytest.approx(200 / 1e6)
+
+
+def test_samples_are_asked_for_and_told(analyze: Analyze, server: FakeChatServer) -> None:
+    run = analyze("--reasoner", server.url, "--model", "made-up", "--samples", "3", "--no-swap", "--json", "-")
+    assert run.returncode == 0, run.stderr
+    analysis = Analysis.from_json(run.stdout)
+    assert (analysis.verdict.usage.calls, analysis.verdict.usage.agreement) == (3, 1.0)
+    settings = analysis.provenance.settings["reasoner_settings"]
+    assert (settings["samples"], settings["temperature"]) == (3, 0.7)
 
 
 def test_another_machine_is_named_before_anybody_is_asked(analyze: Analyze) -> None:

@@ -10,12 +10,15 @@ import typer
 from emotrace.cli.console import refuse_to_replace, say, stdout, watching, write_stdout
 from emotrace.cli.reasoners import (
     EMBEDDED,
+    CompletionPriceOption,
     FormOption,
     FramesOption,
     ModelOption,
     PermissionOption,
+    PromptPriceOption,
     ReasonerOption,
     RepliesOption,
+    SamplesOption,
     SendSoundOption,
     SendWordsOption,
     StepwiseOption,
@@ -32,6 +35,7 @@ from emotrace.errors import ExitCode
 
 
 def analyze(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A video, sound or picture file.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; made if it is not there.")] = Path(),
     report: Annotated[
@@ -109,6 +113,9 @@ def analyze(
     send_words: SendWordsOption = True,
     replies: RepliesOption = None,
     permission: PermissionOption = None,
+    samples: SamplesOption = 1,
+    prompt_price: PromptPriceOption = None,
+    completion_price: CompletionPriceOption = None,
     tries: TriesOption = 4,
     timeout: TimeoutOption = 120.0,
     brief: Annotated[bool, typer.Option(help="Print the verdicts without their evidence.")] = False,
@@ -127,14 +134,7 @@ def analyze(
     systems = load_systems(with_systems or (), weights or (), class_words=class_words, provider=provider, traces=traces)
     mind = None
     if reasoner == EMBEDDED:
-        refuse_without_server(
-            model=model,
-            stepwise=stepwise,
-            replies=replies,
-            send_sound=send_sound,
-            permission=permission,
-            yes=yes,
-        )
+        refuse_without_server(context)
     else:
         from emotrace.media.clip import Clip
 
@@ -160,6 +160,9 @@ def analyze(
             send_words=send_words,
             replies=replies,
             permission=permission,
+            samples=samples,
+            prompt_price=prompt_price,
+            completion_price=completion_price,
             tries=tries,
             timeout_seconds=timeout,
         )

@@ -8,6 +8,37 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emotrace.cli.console import say, stdout, write_stdout
+from emotrace.cli.evaluate_predict import predict, write_task_files
+from emotrace.cli.evaluation_options import (
+    AbstainOption,
+    AgainOption,
+    CasesOption,
+    Choices,
+    DataOption,
+    FaithfulnessOption,
+    KeptOption,
+    KOption,
+    PredictOption,
+    RootOption,
+    SetOption,
+    StrictOption,
+    TaskFilesOption,
+)
+from emotrace.cli.reasoners import (
+    EMBEDDED,
+    CompletionPriceOption,
+    FormOption,
+    ModelOption,
+    PermissionOption,
+    PromptPriceOption,
+    ReasonerOption,
+    SamplesOption,
+    StepwiseOption,
+    SwapOption,
+    TimeoutOption,
+    TriesOption,
+    YesOption,
+)
 from emotrace.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,9 +46,12 @@ if TYPE_CHECKING:
     from emotrace.metrics.scored import Settings
 
 FORMATS = ("text", "json", "csv", "html")
+ALSO_CALLED = {"ovmer": "ovmer-12"}
+"""Other names of the same protocol."""
 
 
 def evaluate(
+    context: typer.Context,
     protocol: Annotated[
         str, typer.Option("--protocol", "-p", help="Named protocol; --list shows them all.", show_default=False)
     ] = "",
@@ -55,7 +89,13 @@ def evaluate(
     groups: Annotated[
         Path | None, typer.Option(help="Stored synonym groups, for `mer2024-ov`.", show_default=False)
     ] = None,
-    missing: Annotated[str, typer.Option(help="A truth without answer is an `error`, or scored as `empty`.")] = "error",
+    missing: Annotated[
+        str | None,
+        typer.Option(
+            help="A truth without answer is an `error`, or scored as `empty`.",
+            show_default="error; empty with --predict",
+        ),
+    ] = None,
     names: Annotated[
         Path | None, typer.Option(help="Text file: the names that the answers must have.", show_default=False)
     ] = None,
@@ -64,7 +104,10 @@ def evaluate(
     ] = None,
     column_truth: Annotated[str | None, typer.Option(help="Column of the truth.", show_default=False)] = None,
     column_pred: Annotated[str | None, typer.Option(help="Column of the answers.", show_default=False)] = None,
-    split: Annotated[str | None, typer.Option(help="Which <split>_corpus of a label npz.", show_default=False)] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Which <split>_corpus of a label npz; with --data, of the corpus.", show_default=False),
+    ] = None,
     cluster: Annotated[
         str | None, typer.Option(help="Column of the truth whose groups are resampled whole.", show_default=False)
     ] = None,
@@ -100,13 +143,39 @@ def evaluate(
     show_list: Annotated[
         bool, typer.Option("--list", help="Print every protocol with its formula, and leave.")
     ] = False,
+    who: PredictOption = None,
+    cases: CasesOption = None,
+    data: DataOption = None,
+    root: RootOption = None,
+    choose: SetOption = None,
+    k: KOption = 2,
+    abstain: AbstainOption = False,
+    kept: KeptOption = None,
+    again: AgainOption = False,
+    strict: StrictOption = False,
+    faithfulness: FaithfulnessOption = False,
+    task_files: TaskFilesOption = None,
+    reasoner: ReasonerOption = EMBEDDED,
+    model: ModelOption = None,
+    yes: YesOption = False,
+    stepwise: StepwiseOption = False,
+    swap: SwapOption = True,
+    reply_form: FormOption = "auto",
+    samples: SamplesOption = 1,
+    permission: PermissionOption = None,
+    prompt_price: PromptPriceOption = None,
+    completion_price: CompletionPriceOption = None,
+    tries: TriesOption = 4,
+    timeout: TimeoutOption = 120.0,
 ) -> None:
     """Score answers against truth under a named protocol, with intervals, provenance and the clips that were scored.
 
-    Exit codes: 0 scored, 2 wrong usage, 3 data refused, 4 an extra is missing.
+    With --predict the answers are given by a reasoner first. Nothing leaves the machine, unless --reasoner names a
+    server. Exit codes: 0 scored, 2 wrong usage, 3 data refused, 4 an extra is missing.
     """
     from emotrace.cli import evaluation_input as given
     from emotrace.cli import evaluation_output as output
+    from emotrace.metrics.answer_files import read_answers
     from emotrace.metrics.benchmark import DATA_SETS
     from emotrace.metrics.protocols import PROTOCOLS
     from emotrace.metrics.scored import Settings
@@ -114,6 +183,7 @@ def evaluate(
     if show_list:
         output.print_protocols(stdout())
         return
+    protocol = ALSO_CALLED.get(protocol, protocol)
     if protocol or explain_word is None:
         given.one_of("--protocol", protocol, tuple(PROTOCOLS))
     if explain_word is not None:
@@ -125,9 +195,28 @@ def evaluate(
         if protocol != "unibench":
             raise UsageError("is for the protocol unibench", where="--dataset")
         protocol = DATA_SETS[dataset]
+    if task_files is not None:
+        write_task_files(task_files, PROTOCOLS[protocol], cases, out, k=k)
+        return
     table = given.label_table(PROTOCOLS[protocol], tables, table_version)
-    if truth is None or pred is None:
-        raise UsageError("needs --truth FILE and --pred FILE", where="emotrace evaluate")
+    if who is None and (truth is None or pred is None):
+        hint = "Or let a reasoner answer: --predict hydra --cases FILE"
+        raise UsageError("needs --truth FILE and --pred FILE", where="emotrace evaluate", hint=hint)
+    if who is not None and (truth is not None or pred is not None):
+        raise UsageError("goes without --truth and --pred", where="--predict")
+    _refuse_without_predict(
+        who,
+        data=data,
+        root=root,
+        kept=kept,
+        again=again,
+        strict=strict,
+        faithfulness=faithfulness,
+        abstain=abstain,
+        cases=cases,
+        reasoner=reasoner != EMBEDDED,
+        model=model,
+    )
     chosen: dict[str, Any] = {
         "scheme": scheme,
         "table": table,
@@ -137,7 +226,7 @@ def evaluate(
         "cluster": cluster,
         "group_by": group_by,
         "folds": folds,
-        "missing": given.one_of("--missing", missing, ("error", "empty")),
+        "missing": given.one_of("--missing", missing, ("error", "empty")) or ("error" if who is None else "empty"),
         "exact_names": given.read_names(names),
         "train_names": frozenset(given.read_names(train_names) or ()),
         "extract": given.one_of("--extract", extract, ("none", "rules", "llm")),
@@ -149,7 +238,35 @@ def evaluate(
         "engine": given.one_of("--engine", engine, ("auto", "base", "scikit-learn")),
     }
     settings = Settings(**chosen)
-    if protocol == "unibench" and truth.is_dir():
+    if truth is None or pred is None:
+        choices = Choices(
+            cases=cases,
+            data=data,
+            root=root,
+            split=split,
+            choose=tuple(choose or ()),
+            k=k,
+            abstain=abstain,
+            kept=kept or (None if out is None else out / "kept"),
+            again=again,
+            strict=strict,
+            faithfulness=faithfulness,
+            reasoner=reasoner,
+            model=model,
+            yes=yes,
+            stepwise=stepwise,
+            swap=swap,
+            form=reply_form,
+            samples=samples,
+            permission=permission,
+            tries=tries,
+            timeout_seconds=timeout,
+            prompt_price=prompt_price,
+            completion_price=completion_price,
+        )
+        rivals = [read_answers(path) for path in pred_b or []]
+        result = predict(PROTOCOLS[protocol], settings, choices, rivals, context)
+    elif protocol == "unibench" and truth.is_dir():
         result = _benchmark(truth, pred, pred_b or [], settings)
     else:
         result = _one(protocol, truth, pred, pred_b or [], settings, split)
@@ -167,6 +284,12 @@ def evaluate(
         output.print_report(result.report, stdout())
     else:
         write_stdout(output.RENDERERS[form](result))
+
+
+def _refuse_without_predict(who: str | None, **options: object) -> None:
+    """Makes sure that no option of `--predict` stands alone."""
+    if who is None and (named := [f"--{name}" for name, value in options.items() if value]):
+        raise UsageError("goes with --predict hydra", where=", ".join(named))
 
 
 def _one(

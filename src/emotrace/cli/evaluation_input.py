@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from emotrace.cli.console import say
 from emotrace.errors import UnreadableTable, UsageError
 from emotrace.files import cache_folder
 from emotrace.labels.asking import LabelAsker
-from emotrace.labels.label_table import OwnTable
-from emotrace.labels.official_tables import ENVIRONMENT_VARIABLE, tables_folder
+from emotrace.labels.official_tables import ENVIRONMENT_VARIABLE
 from emotrace.labels.pickled import read_npy
-from emotrace.labels.table_cache import load_kept
 from emotrace.metrics.answer_files import read_answers
+from emotrace.metrics.protocol_tables import tables_of
 from emotrace.metrics.protocols import PROTOCOLS, Protocol
 
 if TYPE_CHECKING:
@@ -30,12 +29,8 @@ def one_of(option: str, value: str | None, known: tuple[str, ...]) -> str | None
 
 def label_table(protocol: Protocol, folder: Path | None, version: str | None) -> LabelTable | None:
     """The tables that a protocol needs; None where it needs none."""
-    if protocol.tables is None:
-        return None
-    if protocol.tables == "own":
-        return OwnTable.shipped()
-    wanted = one_of("--table-version", version, ("v1", "v2")) or protocol.tables
-    return load_kept(tables_folder(folder), version=wanted, cache=cache_folder() / "wheel_tables")
+    wanted: dict[str | None, Literal["v1", "v2"] | None] = {None: None, "v1": "v1", "v2": "v2"}
+    return tables_of(protocol, folder, version=wanted[one_of("--table-version", version, ("v1", "v2"))])
 
 
 def table_to_explain(protocol: str, folder: Path | None, version: str | None) -> LabelTable:

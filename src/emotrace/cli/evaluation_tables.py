@@ -20,6 +20,10 @@ def detail_tables(report: EvaluationReport) -> Iterable[_Table]:
     yield from _comparisons(report)
     yield from _parts(report)
     details = report.details
+    if "prediction" in details:
+        yield from _prediction(details["prediction"])
+    if "faithfulness" in details:
+        yield from _faithfulness(details["faithfulness"])
     if "per_class" in details:
         head: tuple[str, ...] = ("class", "precision", "recall", "f1", "support", "predicted")
         yield (
@@ -62,7 +66,53 @@ def detail_tables(report: EvaluationReport) -> Iterable[_Table]:
 
 
 _ASKED = ("host", "model", "differs_from_rules")
-_Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
+_Rows = list[tuple[str, ...]]
+_Table = tuple[str, tuple[str, ...], _Rows]
+
+
+def _prediction(told: dict[str, Any]) -> Iterable[_Table]:
+    """What the answers of a reasoner took, and the clips that have none."""
+    asked = told["asking"]
+    how = f"K = {asked['k']}, mode {asked['mode']}, abstaining {'on' if asked['abstain'] else 'off'}"
+    title = f"answers of {told['reasoner']} ({how}): {told['answered']} of {told['clips']} clips, and what they took"
+    rows: _Rows = [(part, _known(cost["per_clip"]), _known(cost["total"])) for part, cost in told["cost"].items()]
+    yield title, ("", "per clip", "total"), rows
+    if failed := told["failed"]:
+        rows = [(name, each["kind"], each["what"]) for name, each in failed.items()]
+        yield f"{len(failed)} clips without an answer", ("clip", "error", ""), rows
+
+
+def _known(value: float | None) -> str:
+    """A cost, or a dash where the server did not tell it."""
+    return "-" if value is None else _cell(value)
+
+
+def _faithfulness(told: dict[str, Any]) -> Iterable[_Table]:
+    """The measures of one answer, and then those of two deletions side by side."""
+    found = {row["name"]: row for row in told["measures"]}
+    changes = [name.removeprefix("difference_") for name in found if name.startswith("difference_")]
+    compared = {f"{kind}_{change}" for change in changes for kind in ("cited", "uncited", "difference")}
+    rows: _Rows = [
+        (row["says"], str(row["clips"]), number(row["mean"]), _between(row), _counted(row["left_out"]))
+        for name, row in found.items()
+        if name not in compared
+    ]
+    yield f"faithfulness of {told['clips']} clips", ("share of", "clips", "mean", "95 % interval", "left out"), rows
+    rows = []
+    for change in changes:
+        cited, uncited, both = (found[f"{kind}_{change}"] for kind in ("cited", "uncited", "difference"))
+        means = (number(row["mean"]) for row in (cited, uncited, both))
+        rows.append((both["says"], str(both["clips"]), *means, _between(both), _counted(both["left_out"])))
+    head = ("", "clips", "without cited", "without uncited", "difference", "95 % interval", "left out")
+    yield f"observations taken off the sheet. {told['says']}", head, rows
+
+
+def _between(row: dict[str, Any]) -> str:
+    return "" if row["low"] is None else f"{number(row['low'])} .. {number(row['high'])}"
+
+
+def _counted(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in reasons.items())
 
 
 def _comparisons(report: EvaluationReport) -> Iterable[_Table]:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from emotrace.cli.analyze import analyze
+from emotrace.cli.coldstart import coldstart
 from emotrace.cli.console import prepare_streams, report_error, report_failed_output
 from emotrace.cli.doctor import doctor
 from emotrace.cli.evaluate import evaluate
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, trace, report, export, evaluate, verify, features, pack, doctor, pull, schema):
+for command in (analyze, trace, report, export, evaluate, verify, features, pack, coldstart, doctor, pull, schema):
     app.command()(command)
 for system_commands in (train, predict):
     app.add_typer(system_commands)

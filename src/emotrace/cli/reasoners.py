@@ -73,6 +73,19 @@ PermissionOption = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+SamplesOption = Annotated[
+    int,
+    typer.Option(
+        min=1, max=20, help="Replies that vote on the answer, at temperature 0.7 if several.", rich_help_panel=_PANEL
+    ),
+]
+PromptPriceOption = Annotated[
+    float | None, typer.Option(min=0.0, help="Per million prompt tokens.", show_default=False, rich_help_panel=_PANEL)
+]
+CompletionPriceOption = Annotated[
+    float | None,
+    typer.Option(min=0.0, help="Per million completion tokens.", show_default=False, rich_help_panel=_PANEL),
+]
 TriesOption = Annotated[int, typer.Option(min=1, help="How often a busy server is asked.", rich_help_panel=_PANEL)]
 TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one reply.", rich_help_panel=_PANEL)]
 
@@ -89,27 +102,40 @@ def open_reasoner(
     send_words: bool = True,
     replies: Path | None = None,
     permission: str | None = None,
+    samples: int = 1,
+    prompt_price: float | None = None,
+    completion_price: float | None = None,
     tries: int = 4,
     timeout_seconds: float = 120.0,
 ) -> MllmReasoner:
     """The reasoner behind an address, once whoever runs the command knows what goes where and agrees.
 
     Raises:
-        UsageError: Not an http address, no model, or nobody said yes.
+        UsageError: Not an http address, no model, one price without the other, or nobody said yes.
         UploadForbidden: The clip's corpus forbids sending it to another machine.
         MissingExtra: The package `openai` is not installed.
         UnreadableTrace: The file of replies is damaged.
     """
-    from emotrace.evidence.providers.http import HttpProvider
+    from emotrace.evidence.providers.http import HttpProvider, Prices
     from emotrace.evidence.providers.interface import check_upload, is_on_this_machine
     from emotrace.evidence.providers.retries import Patience
     from emotrace.hydra.asking.replies import Replies
     from emotrace.hydra.asking.view import ClipView
     from emotrace.hydra.reasoners.mllm import MllmReasoner
 
+    prices = None
+    if prompt_price is not None and completion_price is not None:
+        prices = Prices(prompt=prompt_price, completion=completion_price)
+    elif prompt_price is not None or completion_price is not None:
+        given = "--completion-price" if prompt_price is None else "--prompt-price"
+        raise UsageError("a cost cannot be told", where=given, hint="Name --prompt-price, --completion-price")
     with needing("mllm", "analyze --reasoner"):
         server = HttpProvider(
-            base_url=url, model=model or "", patience=Patience(tries=tries), timeout_seconds=timeout_seconds
+            base_url=url,
+            model=model or "",
+            patience=Patience(tries=tries),
+            prices=prices,
+            timeout_seconds=timeout_seconds,
         )
     host, is_here = str(server.host), is_on_this_machine(server.host)
     bound = MER_NAME.fullmatch(clip.path.stem) is not None
@@ -118,7 +144,7 @@ def open_reasoner(
     say(f"{_told(view)} go to {host} ({'this' if is_here else 'another'} machine, model {server.model}); no name does")
     if not is_here:
         ask_before_sending(host, yes=yes)
-    return MllmReasoner(server, view=view, form=form, replies=Replies(replies), permission=permission)
+    return MllmReasoner(server, view=view, form=form, samples=samples, replies=Replies(replies), permission=permission)
 
 
 def _told(view: ClipView) -> str:
@@ -129,17 +155,19 @@ def _told(view: ClipView) -> str:
     return ", ".join(parts)
 
 
-def refuse_without_server(**given: object) -> None:
-    """Makes sure that no option of a language model stands beside the embedded reasoner.
+def refuse_without_server(context: typer.Context) -> None:
+    """Makes sure that no option of a language model, whatever its value, stands beside the embedded reasoner.
 
     Raises:
         UsageError: Names the option.
     """
-    for name, value in given.items():
-        if value:
+    for option in context.command.params:
+        of_a_model = getattr(option, "rich_help_panel", None) == _PANEL and option.name not in (None, "reasoner")
+        source = context.get_parameter_source(option.name or "")
+        if of_a_model and source is not None and source.name != "DEFAULT":
             raise UsageError(
                 "this is for a language model, and none was named",
-                where=f"--{name.replace('_', '-')}",
+                where="/".join((*option.opts[:1], *option.secondary_opts[:1])),
                 hint="Name its server with --reasoner http://HOST/v1",
             )
 
@@ -147,9 +175,14 @@ def refuse_without_server(**given: object) -> None:
 def print_spent(reasoner: MllmReasoner) -> None:
     """What a run took, as the server reported it."""
     used, kept = reasoner.spent, sum(each.cached for each in reasoner.exchanges)
+    anew = sum(each.anew for each in reasoner.exchanges)
     parts = [f"{used.calls} replies", f"{kept} kept from before"]
+    if anew:
+        parts.append(f"{anew} asked anew as what was kept could not be used")
     if used.prompt_tokens is not None and used.completion_tokens is not None:
         parts.append(f"{used.prompt_tokens} + {used.completion_tokens} tokens")
     if used.seconds is not None:
         parts.append(f"{used.seconds:.1f} s")
+    if used.cost is not None:
+        parts.append(f"cost {used.cost:.4f}")
     say(f"asked {reasoner.settings['host']}: {', '.join(parts)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from emotrace.cli.train_grace import grace
+from emotrace.cli.train_hydra import hydra_grpo, hydra_sft
 from emotrace.cli.train_priors import priors
 
 app = typer.Typer(
@@ -14,6 +15,8 @@ app = typer.Typer(
 )
 app.command()(grace)
 app.command()(priors)
+app.command()(hydra_sft)
+app.command()(hydra_grpo)
 
 
 @app.callback()

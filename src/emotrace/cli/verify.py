@@ -21,7 +21,9 @@ _COLOURS = {"ok": "green", "note": "yellow", "fault": "bold red", "skipped": "di
 
 
 def verify(
-    corpus: Annotated[str, typer.Argument(help="Name of the corpus, as dfew; a wrong name lists the known ones.")],
+    corpus: Annotated[
+        str, typer.Argument(help="Name of the corpus, as dfew, or coldstart; a wrong name lists the known ones.")
+    ],
     folder: Annotated[
         Path | None, typer.Argument(metavar="ROOT", help="Folder that the owner's archive unpacks to.")
     ] = None,
@@ -54,6 +56,10 @@ def verify(
         if older or splits or circulating or choose:
             raise UsageError("synth_dfer takes --expect, --all, --ignore and --json alone")
         report = _verify_packed(place, expect=expected, limits=limits, ignore=ignore or ())
+    elif _plain(corpus) == "coldstart":
+        if older or splits or circulating or choose or ignore or open_all or expect != "published":
+            raise UsageError("coldstart takes --json alone: its manifest says what to expect")
+        report = _verify_coldstart(place)
     else:
         report = _verify_corpus(
             corpus,
@@ -92,6 +98,12 @@ def _verify_packed(root: Path, *, expect: Expect, limits: Limits, ignore: Collec
     from emotrace.datasets.synth_dfer_checks import verify_synth_dfer
 
     return verify_synth_dfer(SynthDfer(root), expect=expect, limits=limits, ignore=ignore)
+
+
+def _verify_coldstart(folder: Path) -> VerifyReport:
+    from emotrace.hydra.coldstart.manifest import verify_manifest
+
+    return verify_manifest(folder)
 
 
 def _verify_corpus(

@@ -196,6 +196,14 @@ class EvidenceSheet:
         """The observations of one modality, in time order."""
         return tuple(o for o in self.observations if o.modality == modality)
 
+    def without(self, ids: Iterable[str]) -> EvidenceSheet:
+        """The sheet without some observations, the others numbered anew.
+
+        A modality that loses its last one has then "nothing noticed".
+        """
+        gone = set(ids)
+        return replace(self, observations=numbered(o for o in self.observations if o.id not in gone))
+
     def weight(self, observation: Observation) -> float:
         """s_o of an observation under this sheet's reliability, in 0..1."""
         return observation.weight(self.reliability.get(observation.modality, 1.0))

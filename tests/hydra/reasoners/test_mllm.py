@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ pytest.importorskip("openai", reason="needs the extra [mllm]")
 
 from emotrace.errors import MalformedCompletion, ServerFailed, UsageError
 from emotrace.evidence.observation import EvidenceSheet, Finding
-from emotrace.evidence.providers.http import HttpProvider
+from emotrace.evidence.providers.http import HttpProvider, Prices
 from emotrace.evidence.providers.retries import Patience
 from emotrace.hydra.asking.question import sheet_lines
 from emotrace.hydra.asking.reading import Status
@@ -348,7 +349,7 @@ def test_frames_sound_and_words_go_only_where_they_may(make_sheet: MakeSheet) ->
     clip = Clip.open(sample_clip())
     whole = EvidenceSheet.of(make_sheet("au06_12").observations, clip_id=clip.sha256, span=Span(0.0, 10.0), person="P1")
 
-    def kinds(view: ClipView | None, about: EvidenceSheet = whole, **server_takes: bool) -> list[str]:
+    def kinds(view: ClipView | None, about: EvidenceSheet = whole, **server_takes: Any) -> list[str]:
         with FakeChatServer(answer=reasoned_answer, **server_takes) as server:
             run(about, asking(server, view=view), swap_check=False)
             return [part["type"] for part in server.log[0].body["messages"][1]["content"] if part["type"] != "text"]
@@ -388,3 +389,216 @@ def test_wrong_addresses_are_refused() -> None:
     for url, model in (("ftp://host/v1", "m"), ("http://host/v1", "")):
         with pytest.raises(UsageError):
             HttpProvider(base_url=url, model=model)
+
+
+# --- replies that were kept
+
+
+def test_a_rerun_asks_again_for_what_could_not_be_used_and_for_nothing_else(
+    sheet: EvidenceSheet, tmp_path: Path
+) -> None:
+    kept = tmp_path / "talk.replies.jsonl"
+    bad = [True]
+
+    def moody(body: Mapping[str, Any]) -> str:
+        deciding = "their order means nothing" in body["messages"][0]["content"]
+        return "not today" if deciding and bad[0] else reasoned_answer(body)
+
+    def again(server: FakeChatServer) -> MllmReasoner:
+        return asking(server, form="tags", replies=Replies(kept))
+
+    with FakeChatServer(answer=moody) as server:
+        with pytest.raises(MalformedCompletion):
+            run(sheet, again(server))
+        assert len(server.log) == 3
+        still = again(server)
+        with pytest.raises(MalformedCompletion):
+            run(sheet, still)
+        assert len(server.log) == 5, "the usable reply to the first question was kept"
+        assert [(each.cached, each.anew) for each in still.exchanges] == [(True, False), (False, True), (False, True)]
+        bad[0] = False
+        well = again(server)
+        verdict = run(sheet, well)
+        assert len(server.log) == 6
+        assert (verdict.usage.calls, verdict.usage.cached) == (1, 1)
+        assert run(sheet, again(server)).usage.calls == 0
+        assert len(server.log) == 6
+    assert [json.loads(line)["attempt"] for line in kept.read_text().splitlines()] == [0, 0, 0, 1, 1, 2]
+
+
+def test_a_usable_second_reply_is_found_again_behind_the_bad_first_one(sheet: EvidenceSheet, tmp_path: Path) -> None:
+    kept = tmp_path / "talk.replies.jsonl"
+    with FakeChatServer(answer=fixed("no", GOOD_TAGS)) as server:
+        first = run(sheet, asking(server, form="tags", replies=Replies(kept)), swap_check=False)
+        second = run(sheet, asking(server, form="tags", replies=Replies(kept)), swap_check=False)
+        assert len(server.log) == 2
+    assert (second.usage.calls, second.usage.cached) == (0, 2)
+    assert second.labels == first.labels
+
+
+def test_a_refusal_is_asked_again_in_another_run(sheet: EvidenceSheet, tmp_path: Path) -> None:
+    kept = tmp_path / "talk.replies.jsonl"
+    with FakeChatServer(lambda sha, before: "answer" if before else "refusal", answer=reasoned_answer) as server:
+        with pytest.raises(MalformedCompletion, match="refused"):
+            run(sheet, asking(server, replies=Replies(kept)), swap_check=False)
+        reasoner = asking(server, replies=Replies(kept))
+        assert run(sheet, reasoner, swap_check=False).labels
+    assert [each.anew for each in reasoner.exchanges] == [True]
+
+
+def test_a_file_of_replies_from_before_attempts_were_counted_is_read(sheet: EvidenceSheet, tmp_path: Path) -> None:
+    kept = tmp_path / "talk.replies.jsonl"
+    with FakeChatServer(answer=reasoned_answer) as server:
+        run(sheet, asking(server, replies=Replies(kept)))
+        lines = [json.loads(line) for line in kept.read_text().splitlines()]
+        kept.write_text("".join(json.dumps({k: v for k, v in line.items() if k != "attempt"}) + "\n" for line in lines))
+        assert run(sheet, asking(server, replies=Replies(kept))).usage.cached == 2
+
+
+# --- several samples
+
+
+def words_by_seed(*words: str) -> Callable[[Mapping[str, Any]], str]:
+    """A model whose answer depends on the seed, and that says nothing usable for an empty word."""
+
+    def answer(body: Mapping[str, Any]) -> str:
+        word = words[body["seed"] % len(words)]
+        return GOOD_TAGS.replace("<ans>joyful", f"<ans>{word}") if word else "no"
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("words", "elected", "agreement"),
+    [
+        (("angry", "joyful", "happy"), "joyful", 2 / 3),
+        (("joyful", "joyful", "joyful"), "joyful", 1.0),
+        (("sad", "joyful", "angry"), "sad", 1 / 3),
+        (("", "joyful", "glad"), "joyful", 2 / 3),
+    ],
+)
+def test_samples_vote_by_affect_and_the_confidence_falls_with_their_agreement(
+    words: tuple[str, ...], elected: str, agreement: float, sheet: EvidenceSheet
+) -> None:
+    with FakeChatServer(answer=words_by_seed(*words)) as server:
+        reasoner = asking(server, form="tags", samples=3)
+        verdict = run(sheet, reasoner, swap_check=False)
+        assert {each.body["temperature"] for each in server.log} == {0.7}
+        assert {each.body["seed"] for each in server.log} == {0, 1, 2}
+    assert [label.word for label in verdict.labels] == [elected]
+    assert verdict.usage.agreement == round(agreement, 2)
+    assert verdict.confidence == pytest.approx(round(0.6 * agreement, 2))
+    assert verdict.confidence_basis == "none"
+    assert reasoner.settings["samples"] == 3
+
+
+def test_samples_that_all_cannot_be_used_are_an_error(sheet: EvidenceSheet) -> None:
+    with FakeChatServer(answer=fixed("no")) as server, pytest.raises(MalformedCompletion):
+        run(sheet, asking(server, form="tags", samples=2))
+    with FakeChatServer() as server, pytest.raises(UsageError, match="at least one"):
+        asking(server, samples=0)
+
+
+def test_samples_without_a_seed_are_kept_apart_and_steps_vote_on_the_decision_alone(
+    sheet: EvidenceSheet, tmp_path: Path
+) -> None:
+    kept = tmp_path / "talk.replies.jsonl"
+    with FakeChatServer(answer=reasoned_answer) as server:
+        for _ in range(2):
+            reasoner = asking(server, seed=None, samples=3, replies=Replies(kept))
+            verdict = run(sheet, reasoner, mode="steps", swap_check=False)
+        assert len(server.log) == 1 + 2 + 3
+    assert (verdict.usage.calls, verdict.usage.cached, verdict.usage.agreement) == (0, 6, 1.0)
+
+
+def test_one_sample_has_no_agreement_and_is_asked_for_at_zero(sheet: EvidenceSheet) -> None:
+    with FakeChatServer(answer=reasoned_answer) as server:
+        assert run(sheet, asking(server)).usage.agreement is None
+        assert {each.body["temperature"] for each in server.log} == {0.0}
+
+
+# --- prices, neutral names, and what a server is not asked
+
+
+def test_a_price_gives_a_cost_and_kept_replies_cost_nothing(sheet: EvidenceSheet, tmp_path: Path) -> None:
+    kept = tmp_path / "talk.replies.jsonl"
+    with FakeChatServer(answer=reasoned_answer) as server:
+        model = HttpProvider(base_url=server.url, model="made-up", prices=Prices(prompt=2.0, completion=8.0))
+        first = run(sheet, MllmReasoner(model, replies=Replies(kept)), swap_check=False)
+        second = run(sheet, MllmReasoner(model, replies=Replies(kept)), swap_check=False)
+        unpriced = run(sheet, asking(server), swap_check=False)
+    assert first.usage.cost == pytest.approx((100 * 2.0 + 50 * 8.0) / 1e6)
+    assert second.usage.cost is None
+    assert unpriced.usage.cost is None
+
+
+@pytest.mark.parametrize("form", ["json", "tags"])
+def test_decide_shows_letters_and_the_reply_is_mapped_back(form: Any, sheet: EvidenceSheet) -> None:
+    """The supported explanation comes second when the order is turned: B is then the first of the verdict."""
+    named: list[str] = []
+
+    def lettered(body: Mapping[str, Any]) -> str:
+        text = reasoned_answer(body)
+        if "their order means nothing" not in body["messages"][0]["content"]:
+            return text
+        shown = [line for line in texts_of(body).split("\n") if line.startswith("explanation ")]
+        assert [line.split()[1] for line in shown] == ["A", "B"]
+        best = next(line.split()[1] for line in shown if "; supports: " in line)
+        named.append(best)
+        if form == "json":
+            record = json.loads(text)
+            schema = body["response_format"]["json_schema"]["schema"]
+            assert schema["properties"]["verdict"]["items"]["enum"] == ["A", "B"]
+            return json.dumps({**record, "verdict": [best]})
+        return re.sub("verdict: h[12]", f"verdict: {best}", text)
+
+    with FakeChatServer(answer=lettered) as server:
+        verdict = run(sheet, asking(server, form=form))
+    assert named == ["B"]
+    assert (verdict.winner, verdict.order_consistency) == (1, 1.0)
+
+
+@pytest.mark.parametrize("form", ["json", "tags"])
+def test_a_letter_that_nothing_was_shown_under_is_refused(form: Any, sheet: EvidenceSheet) -> None:
+    def other(body: Mapping[str, Any]) -> str:
+        text = reasoned_answer(body)
+        if "their order means nothing" not in body["messages"][0]["content"]:
+            return text
+        return json.dumps({**json.loads(text), "verdict": ["C"]}) if form == "json" else re.sub("h[12]", "C", text)
+
+    with FakeChatServer(answer=other) as server, pytest.raises(MalformedCompletion, match="decide"):
+        run(sheet, asking(server, form=form))
+
+
+class Listening(FakeChatServer):
+    """Keeps the small questions about abilities too."""
+
+    def __init__(self, **chosen: Any) -> None:
+        super().__init__(answer=reasoned_answer, **chosen)
+        self.pings: list[Mapping[str, Any]] = []
+
+    def decide(self, body: Mapping[str, Any]) -> tuple[str, Fault]:
+        if body["max_tokens"] == 16:
+            self.pings.append(body)
+        return super().decide(body)
+
+
+def test_in_tags_a_server_is_asked_for_no_more_than_the_question_shows(make_sheet: MakeSheet) -> None:
+    clip = Clip.open(sample_clip())
+    whole = EvidenceSheet.of(make_sheet("au06_12").observations, clip_id=clip.sha256, span=Span(0.0, 10.0), person="P1")
+
+    def kinds(view: ClipView | None, **takes: bool) -> tuple[set[str], list[str]]:
+        server = Listening(**takes)
+        with server:
+            run(whole, asking(server, form="tags", view=view), swap_check=False)
+            assert all("response_format" not in each.body for each in server.log)
+            assert all("response_format" not in ping for ping in server.pings)
+            asked = {part["type"] for ping in server.pings for part in ping["messages"][1]["content"]} - {"text"}
+            return asked, [
+                part["type"] for part in server.log[0].body["messages"][1]["content"] if part["type"] != "text"
+            ]
+
+    assert kinds(None) == (set(), [])
+    assert kinds(ClipView(clip, frames=0)) == (set(), [])
+    assert kinds(ClipView(clip, frames=2)) == ({"image_url"}, ["image_url"] * 2)
+    assert kinds(ClipView(clip, frames=0, sound=True), takes_sound=False) == ({"input_audio"}, [])

@@ -41,9 +41,19 @@ def system_prompt(step: Step, *, k: int, form: Form, fence: str) -> str:
     }
     asked = table["reason_without_rivals"] if step == "reason" and k == 0 else table[step]
     rules = [table["rules"]] if step in ("reason", "decide") else []
+    filled["named"] = "by their letter" if step == "decide" else "by their number from 1"
     parts = [part.strip().format(**filled) for part in (table["role"], asked, *rules)]
-    form_words = table["json"] if form == "json" else table["tags"].format(example=_example(step, k))
+    form_words = table["json"].format(**filled) if form == "json" else table["tags"].format(example=_example(step, k))
     return "\n\n".join([*parts, form_words.strip()])
+
+
+def name_of(step: Step, number: int) -> str:
+    """What a question calls its hypotheses: neutral letters where it decides between them, else their numbers.
+
+    >>> name_of("decide", 2), name_of("verify", 1)
+    ('B', '1')
+    """
+    return chr(ord("A") + number - 1) if step == "decide" else str(number)
 
 
 def lines() -> Mapping[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 from emotrace.evidence.observation import EvidenceSheet, Observation, clean
 from emotrace.evidence.reasoning.material import Picture
 from emotrace.evidence.reasoning.requests import Image, Part, Sound, Text
-from emotrace.hydra.asking.prompts import Form, lines, prompts_sha256, system_prompt
+from emotrace.hydra.asking.prompts import Form, Step, lines, name_of, prompts_sha256, system_prompt
 from emotrace.hydra.asking.reading import Asked
 from emotrace.hydra.asking.schemas import reply_schema
 from emotrace.hydra.propose import Hypothesis
@@ -104,10 +104,11 @@ class Question:
 
     def _given(self) -> str:
         """The hypotheses that the step is about, as text."""
+        step = self.asked.step
         if self.held:
-            return "\n".join([lines()["held"], *(_told(each, None) for each in self.held)])
+            return "\n".join([lines()["held"], *(_told(step, each, None) for each in self.held)])
         judged = {each.number: each for each in self.asked.verifications}
-        return "\n".join(_told(each, judged.get(each.number)) for each in self.asked.hypotheses)
+        return "\n".join(_told(step, each, judged.get(each.number)) for each in self.asked.hypotheses)
 
 
 def sheet_lines(sheet: EvidenceSheet, *, words: bool = True) -> Iterable[str]:
@@ -139,10 +140,12 @@ def _text_of(observation: Observation, words: bool) -> str:
     return _SPEECH.sub(f"({lines()['masked']})", observation.text) if withheld else observation.text
 
 
-def _told(hypothesis: Hypothesis, judged: Verification | None) -> str:
+def _told(step: Step, hypothesis: Hypothesis, judged: Verification | None) -> str:
     """A hypothesis in a line, with its marks where it was verified."""
     head = lines()["explanation"].format(
-        number=hypothesis.number, perspective=hypothesis.perspective, labels=", ".join(hypothesis.labels)
+        name=name_of(step, hypothesis.number),
+        perspective=hypothesis.perspective,
+        labels=", ".join(hypothesis.labels),
     )
     told = [head, *([hypothesis.story] if hypothesis.story else [])]
     for mark in ("supports", "contradicts", "silent") if judged is not None else ():

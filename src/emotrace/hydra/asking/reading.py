@@ -10,7 +10,7 @@ from typing import Final
 
 from emotrace.evidence.observation import EvidenceSheet
 from emotrace.evidence.reasoning.parsing import REFUSAL, read_json
-from emotrace.hydra.asking.prompts import Form, Step
+from emotrace.hydra.asking.prompts import Form, Step, name_of
 from emotrace.hydra.asking.schemas import OtherSchemaError, reply_text
 from emotrace.hydra.grammar import parse, render, repair
 from emotrace.hydra.propose import Hypothesis
@@ -21,6 +21,7 @@ MAX_FAULTS: Final = 6
 """[ours] How many faults are told when a reply is asked for again."""
 _OWN_THINKING: Final = re.compile(r"\s*<think(?:ing)?>(.*?)</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _LOOP: Final = re.compile(r"(.{4,200}?)\1{4,}.{0,200}\Z", re.DOTALL)
+_VERDICT: Final = re.compile(r"^(verdict: )(.+)$", re.MULTILINE)
 _TAIL_CHARACTERS: Final = 1500
 
 
@@ -145,9 +146,15 @@ def _whole(blocks: str, asked: Asked) -> str:
         abstaining = Trace(hypotheses=asked.hypotheses, checks=(), verdict=(1,), answers=(), abstain="no_evidence")
         given = render(abstaining).partition("<think>")[0]
     if asked.step == "decide":
-        return given + blocks.strip()
+        return given + _VERDICT.sub(lambda found: _numbered(found, asked), blocks.strip())
     start, tag, end = blocks.strip().rpartition("</think>")
     return f"{given}{start}verdict: h1\n{tag}{end}\n{ending}" if tag else f"{given}{blocks.strip()}\n{ending}"
+
+
+def _numbered(verdict: re.Match[str], asked: Asked) -> str:
+    """A verdict's letters as the numbers of the hypotheses that were shown under them; others stay."""
+    number_of = {name_of(asked.step, number): f"h{number}" for number in range(1, asked.k + 1)}
+    return verdict[1] + ", ".join(number_of.get(name, name) for name in verdict[2].split(", "))
 
 
 def contradictions(trace: Trace, asked: Asked) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Every reply of a model as it came, in a file that only grows: a second run of the same asks nothing twice."""
+"""Every reply of a model as it came, in a file that only grows: a second run asks for nothing usable twice."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class KeptReply(Record):
     asked_of: str
     """`host/model`."""
     question_sha256: str
+    attempt: int = 0
+    """How often this very question had a reply before that could not be used."""
     step: Step
     form: Form
     """How the question asked for it to be written."""
@@ -35,8 +37,8 @@ class KeptReply(Record):
 
     @property
     def made_from(self) -> Mapping[str, str]:
-        """Nothing else: the question's hash holds all of it."""
-        return {}
+        """The attempt; all else is in the question's hash."""
+        return {"attempt": str(self.attempt)}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -58,7 +60,7 @@ class Replies:
         self._here: dict[TraceKey, KeptReply] = {}
 
     def get(self, key: TraceKey) -> KeptReply | None:
-        """The reply to a question that was asked before."""
+        """The newest reply to a question that was asked before."""
         return self._here.get(key) if self._store is None else self._store.get(key)
 
     def keep(self, reply: KeptReply) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from emotrace.evidence.observation import EvidenceSheet, clean
-from emotrace.hydra.asking.prompts import Step
+from emotrace.hydra.asking.prompts import Step, name_of
 from emotrace.hydra.grammar import MAX_ANSWERS
 from emotrace.hydra.propose import MAX_CITES, MAX_LABELS, MAX_STORY_WORDS, PERSPECTIVES
 from emotrace.hydra.trace import MAX_NOTE_WORDS, MAX_NOTES
@@ -51,7 +51,10 @@ def reply_schema(step: Step, sheet: EvidenceSheet, *, k: int) -> dict[str, Any]:
     checks = _list(_closed(check), least=len(ids), most=len(ids))
     ending: dict[str, Any] = {"notes": _list(text, most=MAX_NOTES)}
     if k:
-        ending["verdict"] = _list({"type": "integer", "enum": list(range(1, k + 1))}, least=1, most=k)
+        numbers = range(1, k + 1)
+        letters = {"type": "string", "enum": [name_of(step, number) for number in numbers]}
+        named = letters if step == "decide" else {"type": "integer", "enum": list(numbers)}
+        ending["verdict"] = _list(named, least=1, most=k)
     ending["answers"] = _list(_closed(answer), most=MAX_ANSWERS)
     ending["abstain"] = {"anyOf": [{"type": "string", "enum": list(get_args(AbstainCode))}, {"type": "null"}]}
     if step == "propose":
@@ -83,7 +86,7 @@ def reply_text(record: Mapping[str, Any], step: Step, *, k: int) -> str:
             blocks += [
                 f"- {_words(note, MAX_NOTE_WORDS)}" for note in _texts(record, "notes")[:MAX_NOTES] if note.strip()
             ]
-            blocks += [_verdict_line(record)] if k else []
+            blocks += [_verdict_line(record, step, k)] if k else []
         blocks.append("</think>")
     if step in ("reason", "decide"):
         blocks.append(f"<ans>{_answer_text(record)}</ans>")
@@ -105,10 +108,14 @@ def _check_line(record: Mapping[str, Any], k: int) -> str:
     return f'[{clean(_text(record, "id"))}] "{clean(_text(record, "quote"))}"{signs}'
 
 
-def _verdict_line(record: Mapping[str, Any]) -> str:
+def _verdict_line(record: Mapping[str, Any], step: Step, k: int) -> str:
+    """The verdict, with letters as the numbers that they stand for. A number is its own name wherever it comes."""
     numbers = record.get("verdict")
+    if step == "decide" and isinstance(numbers, list):
+        number_of = {name_of(step, number): number for number in range(1, k + 1)}
+        numbers = [number_of.get(each, each) if isinstance(each, str) else each for each in numbers]
     if not isinstance(numbers, list) or not numbers or not all(type(number) is int for number in numbers):
-        raise OtherSchemaError("verdict must be a list of numbers, at least one")
+        raise OtherSchemaError("verdict must name explanations as they were given, at least one")
     return "verdict: " + ", ".join(f"h{number}" for number in dict.fromkeys(numbers))
 
 

@@ -74,7 +74,7 @@ class ClipView:
             first, last = (round((t - block.span.start_seconds) * SAMPLE_RATE_HZ) for t in (start, end))
             pieces.append(block.samples[max(first, 0) : max(last, 0)])
         samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-        return _wav(samples) if len(samples) else None
+        return wav_of(samples) if len(samples) else None
 
     def said_in(self, sheet: EvidenceSheet) -> tuple[str, ...]:
         """What is said in the stretch, by anybody, a clean line per utterance."""
@@ -97,7 +97,8 @@ class ClipView:
     @cached_property
     def _pictures(self) -> list[Picture]:
         return [
-            Picture(time_seconds=round(frame.time_seconds, 2), jpeg=_jpeg(frame.image)) for frame in self._clip.frames()
+            Picture(time_seconds=round(frame.time_seconds, 2), jpeg=jpeg_of(frame.image))
+            for frame in self._clip.frames()
         ]
 
 
@@ -105,7 +106,8 @@ def _meets(time_seconds: float, span: Span) -> bool:
     return span.start_seconds <= time_seconds <= span.end_seconds
 
 
-def _jpeg(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
+def jpeg_of(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """The picture as JPEG, at most `LONGEST_PIXELS` on its longest side, without metadata."""
     import cv2
 
     longest = max(image.shape[:2])
@@ -117,7 +119,8 @@ def _jpeg(image: UInt8[np.ndarray, "height width 3"]) -> bytes:
     return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes())
 
 
-def _wav(samples: Float32[np.ndarray, " time"]) -> bytes:
+def wav_of(samples: Float32[np.ndarray, " time"]) -> bytes:
+    """Sound at 16 kHz as a mono WAV file of 16 bits."""
     written = io.BytesIO()
     with wave.open(written, "wb") as file:
         file.setnchannels(1)

@@ -8,22 +8,22 @@ specification, section 6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, Protocol, runtime_checkable
+from dataclasses import replace
+from typing import Any, Final, Literal
 
-from emotrace.errors import MalformedCompletion, ServerFailed
+from emotrace.errors import MalformedCompletion, UsageError
 from emotrace.evidence.observation import EvidenceSheet
-from emotrace.evidence.providers.http import Capabilities
-from emotrace.evidence.providers.interface import Reply
-from emotrace.evidence.reasoning.requests import Part
 from emotrace.evidence.reasoning.trace import Usage
-from emotrace.evidence.store import TraceKey
-from emotrace.hydra.asking.prompts import Form, Step, prompts_sha256
+from emotrace.hydra.asking.dialogue import EARLIER_CHARACTERS as EARLIER_CHARACTERS
+from emotrace.hydra.asking.dialogue import Dialogue
+from emotrace.hydra.asking.dialogue import Exchange as Exchange
+from emotrace.hydra.asking.model import ChatModel as ChatModel
+from emotrace.hydra.asking.prompts import Form, prompts_sha256
 from emotrace.hydra.asking.question import Question
-from emotrace.hydra.asking.reading import Asked, Reading, Status, read_reply
-from emotrace.hydra.asking.replies import KeptReply, Replies
+from emotrace.hydra.asking.reading import Asked
+from emotrace.hydra.asking.replies import Replies
 from emotrace.hydra.asking.view import ClipView
+from emotrace.hydra.asking.votes import elect
 from emotrace.hydra.decide import Decision, decision_of
 from emotrace.hydra.propose import Hypothesis
 from emotrace.hydra.trace import Trace
@@ -32,49 +32,8 @@ from emotrace.results import Usage as VerdictUsage
 
 MAX_TOKENS: Final = 2048
 """[ours] Most tokens of a reply; the paper's 1,024 [paper] are enough for tags, JSON takes more."""
-EARLIER_CHARACTERS: Final = 400
-"""[ours] How much of a faulty reply the model is shown again."""
-
-
-@runtime_checkable
-class ChatModel(Protocol):
-    """A model on a server; `HttpProvider` is one."""
-
-    host: str | None
-    model: str
-
-    def capabilities(self) -> Capabilities:
-        """What the server takes in; asked of it once."""
-        ...
-
-    def complete(
-        self,
-        system: str,
-        parts: Sequence[Part],
-        *,
-        schema: Mapping[str, Any] | None,
-        temperature: float,
-        seed: int | None,
-        max_tokens: int,
-    ) -> Reply:
-        """The reply to one question; raises `ServerFailed` where nobody answers."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exchange:
-    """One reply, and how it was read: for audits, and for who counts how often a model keeps to the form."""
-
-    sheet_id: str
-    step: Step
-    again: bool
-    """Whether this was the second asking."""
-    status: Status
-    faults: tuple[str, ...]
-    text: str
-    """As it came."""
-    cached: bool
-    usage: Usage
+SAMPLES_TEMPERATURE: Final = 0.7
+"""[ours] Temperature where several samples are asked for; one is asked for at 0."""
 
 
 class MllmReasoner:
@@ -85,11 +44,15 @@ class MllmReasoner:
         view: What may be shown of the clip beside the sheets; None shows sheets alone.
         form: How replies are to be written: `json` under a schema, `tags` in the grammar, `auto` for JSON where the
             server takes schemas and tags elsewhere.
-        temperature: 0 for replies as repeatable as the server allows.
-        seed: Sent with every question; None sends none.
+        samples: How many replies give an answer by their votes (`asking/votes.py`); steps before the answer have one.
+        temperature: 0 for replies as repeatable as the server allows; None: 0, or 0.7 where several samples vote.
+        seed: Sent with every question, one more with each sample; None sends none.
         max_tokens: Most tokens of a reply.
         replies: Where replies are kept, and looked up before anything is asked.
         permission: The owner's permission to send a clip that its corpus forbids to send; kept in the settings.
+
+    Raises:
+        UsageError: Less than one sample.
     """
 
     order_free = False
@@ -100,19 +63,34 @@ class MllmReasoner:
         *,
         view: ClipView | None = None,
         form: Form | Literal["auto"] = "auto",
-        temperature: float = 0.0,
+        samples: int = 1,
+        temperature: float | None = None,
         seed: int | None = 0,
         max_tokens: int = MAX_TOKENS,
         replies: Replies | None = None,
         permission: str | None = None,
     ) -> None:
+        if samples < 1:
+            raise UsageError(f"at least one sample is needed, got {samples}", where="samples")
+        if temperature is None:
+            temperature = 0.0 if samples == 1 else SAMPLES_TEMPERATURE
         self.name = f"mllm/{model.model}@1"
-        self.exchanges: list[Exchange] = []
-        self._model, self._view, self._replies = model, view, replies or Replies()
-        self._form: Form | Literal["auto"] = form
-        self._sampling: dict[str, Any] = {"temperature": temperature, "seed": seed, "max_tokens": max_tokens}
-        self._permission = permission
+        self._model, self._view, self._samples, self._permission = model, view, samples, permission
+        self._dialogue = Dialogue(
+            model,
+            form=None if form == "auto" else form,
+            temperature=temperature,
+            seed=seed,
+            max_tokens=max_tokens,
+            replies=replies or Replies(),
+        )
         self._taken = 0
+        self._agreements: list[float] = []
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """Every reply so far, usable or not."""
+        return self._dialogue.exchanges
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -122,8 +100,8 @@ class MllmReasoner:
             "host": self._model.host,
             "model": self._model.model,
             "prompts_sha256": prompts_sha256(),
-            "form": self._form,
-            **self._sampling,
+            "samples": self._samples,
+            **self._dialogue.settings,
             **shown,
             "words": self._words,
             "permission": self._permission,
@@ -139,12 +117,15 @@ class MllmReasoner:
         recent, self._taken = self.exchanges[self._taken :], len(self.exchanges)
         asked = [each for each in recent if not each.cached]
         used = sum((each.usage for each in asked), Usage())
+        agreements, self._agreements = self._agreements, []
         return VerdictUsage(
             calls=len(asked),
             cached=len(recent) - len(asked),
             prompt_tokens=used.prompt_tokens,
             completion_tokens=used.completion_tokens,
             seconds=used.seconds,
+            cost=used.cost,
+            agreement=round(agreements[0], 2) if agreements else None,
         )
 
     def reason(self, sheet: EvidenceSheet, k: int) -> Trace:
@@ -185,7 +166,7 @@ class MllmReasoner:
         return decision_of(self._ask(asked), sheet, verifications)
 
     def _ask(self, asked: Asked, held: tuple[Hypothesis, ...] = ()) -> Trace:
-        """The trace of a reply, of the second one where the first was no good."""
+        """The trace of a usable reply, or of the one that several elect."""
         view, sheet = self._view, asked.sheet
         question = Question(
             asked=asked,
@@ -195,73 +176,23 @@ class MllmReasoner:
             held=held,
             words=self._words,
         )
-        reading, text = self._read(question)
-        if reading.trace is None and reading.status is not Status.REFUSED:
-            earlier = " ".join(text.split())[:EARLIER_CHARACTERS]
-            reading, text = self._read(replace(question, faults=reading.faults, earlier=earlier))
-        if reading.trace is None:
-            raise MalformedCompletion(
-                f"the reply of {self._model.model} could not be used ({asked.step}: {reading.status}): "
-                f"{' '.join(reading.faults)[:300]}",
-                raw=text,
-                where=f"{self._model.host}",
-                hint="Try another model, or --form tags; the reply is in the error's `raw` and in the file of replies",
-            )
-        return reading.trace
+        if self._samples > 1 and asked.step in ("reason", "decide"):
+            return self._voted(question)
+        return self._dialogue.trace(question)
 
-    def _read(self, question: Question) -> tuple[Reading, str]:
-        """The reply to a question, kept or new, and what it says."""
-        kept, cached = self._reply(question)
-        if kept.refused:
-            reading = Reading(status=Status.REFUSED, faults=(Status.REFUSED.sentence,))
-        else:
-            reading = read_reply(kept.text, question.asked, form=kept.form, cut_off=kept.cut_off)
-        self.exchanges.append(
-            Exchange(
-                sheet_id=kept.sheet_id,
-                step=kept.step,
-                again=bool(question.faults),
-                status=reading.status,
-                faults=reading.faults,
-                text=kept.text,
-                cached=cached,
-                usage=kept.usage,
-            )
-        )
-        return reading, kept.text
-
-    def _reply(self, question: Question) -> tuple[KeptReply, bool]:
-        """The reply, and whether it was kept from before. Nothing is sent where it was, not even a greeting."""
-        sheet_id, asked_of = question.asked.sheet.sheet_id, f"{self._model.host}/{self._model.model}"
-        question_sha256 = question.sha256(form=self._form, **self._sampling)
-        key = TraceKey(clip_id=sheet_id, provider=asked_of, prompt_sha256=question_sha256)
-        if (kept := self._replies.get(key)) is not None:
-            return kept, True
-        takes = self._model.capabilities()
-        form: Form = self._form if self._form != "auto" else "json" if takes.json_mode == "schema" else "tags"
-        reply = self._model.complete(
-            question.system(form),
-            question.parts(vision=takes.vision, audio=takes.audio),
-            schema=question.schema if form == "json" else None,
-            **self._sampling,
-        )
-        if reply.finish == "failed":
-            raise ServerFailed(str(reply.reason), where=f"{self._model.host}", hint="Try --form tags, or --frames 0")
-        shown = [("pictures", takes.vision and question.pictures), ("sound", takes.audio and question.sound)]
-        kept = KeptReply(
-            sheet_id=sheet_id,
-            asked_of=asked_of,
-            question_sha256=question_sha256,
-            step=question.asked.step,
-            form=form,
-            shown=tuple(name for name, there in shown if there),
-            text=reply.text,
-            cut_off=reply.cut_off,
-            refused=reply.finish == "refused",
-            usage=reply.usage,
-        )
-        self._replies.keep(kept)
-        return kept, False
+    def _voted(self, question: Question) -> Trace:
+        """The sample that the others agree with most. One that cannot be used agrees with none."""
+        traces, failures = [], []
+        for sample in range(self._samples):
+            try:
+                traces.append(self._dialogue.trace(question, sample=sample))
+            except MalformedCompletion as error:
+                failures.append(error)
+        if not traces:
+            raise failures[-1]
+        trace, agreement = elect(traces, of=self._samples)
+        self._agreements.append(agreement)
+        return trace
 
     @property
     def _words(self) -> bool:

@@ -36,7 +36,9 @@ def _closed(trajectory: Trajectory) -> float:
         return 0.0
     supports = trajectory.supports
     if trajectory.k:
-        said = sum([1 << number for number in set(trajectory.reading.verdict)])
+        said = 0
+        for number in trajectory.reading.verdict:
+            said |= 1 << number
         grounds = {id for id, mask in supports.items() if mask & said}
     else:
         grounds = set(supports)

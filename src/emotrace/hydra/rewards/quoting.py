@@ -13,15 +13,16 @@ that `evid` finds true or nearly true count for `sem` [ours]: what cites an abse
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from operator import mul
 
 import numpy as np
 from jaxtyping import Float64
 
 from emotrace.encoders.text import SentenceEncoder
 from emotrace.errors import RewardFailed
-from emotrace.evidence.observation import Modality
-from emotrace.hydra.rewards.sheets import SheetIndex, Trajectory
+from emotrace.hydra.rewards.sheets import Trajectory
 
 ALIKE, ALMOST_ALIKE = 0.7, 0.5
 ROUNDING = 1e-6
@@ -41,12 +42,11 @@ def sem(trajectory: Trajectory) -> float:
     sheet = trajectory.sheet
     best = [0.0] * len(sheet)
     for check in trajectory.checks:
-        if check.truth:
-            for place, level in sheet.likeness[sheet.modalities[check.place], check.line.quote]:
-                if level > best[place]:
-                    best[place] = level
+        for place, level in check.likeness:
+            if level > best[place]:
+                best[place] = level
     # Levels are halves and weights whole numbers, so that a sheet covered in full gives exactly 1.
-    return sum([weight * level for weight, level in zip(sheet.weights, best, strict=True)]) / max(sheet.total, 1)
+    return math.fsum(map(mul, sheet.weights, best)) / max(sheet.total, 1)
 
 
 class Likeness:
@@ -61,31 +61,23 @@ class Likeness:
         self._vectors: dict[str, Float64[np.ndarray, " width"]] = {}
 
     def prepare(self, trajectories: Iterable[Trajectory]) -> None:
-        """Fills `SheetIndex.likeness` for every true quote.
+        """Fills in what every true quote is like.
 
         Raises:
             RewardFailed: The encoder gave other than one finite vector per text.
         """
-        asked: dict[tuple[SheetIndex, Modality], set[str]] = {}
-        for trajectory in trajectories:
-            sheet = trajectory.sheet
-            for check in trajectory.checks:
-                spoken = (sheet.modalities[check.place], check.line.quote)
-                if check.truth and spoken not in sheet.likeness:
-                    sheet.likeness[spoken] = ()
-                    asked.setdefault((sheet, spoken[0]), set()).add(spoken[1])
-        texts = {sheet.texts[place] for sheet, modality in asked for place in sheet.places(modality)}
-        vectors = self._read(sorted(texts.union(*asked.values())))
-        for (sheet, modality), quotes in asked.items():
-            near = sheet.places(modality)
-            observed = np.stack([vectors[sheet.texts[place]] for place in near])
-            for quote in quotes:
-                levels = zip(near, map(_level, (observed @ vectors[quote]).tolist()), strict=True)
-                sheet.likeness[modality, quote] = tuple(
-                    (place, 1.0 if quote == sheet.texts[place] else level)
-                    for place, level in levels
-                    if level or quote == sheet.texts[place]
-                )
+        sheets = [sheet for sheet in dict.fromkeys(each.sheet for each in trajectories) if sheet.unread]
+        quotes = {quote for sheet in sheets for _, quote in sheet.unread}
+        observed = {sheet.texts[place] for sheet in sheets for said, _ in sheet.unread for place in sheet.places(said)}
+        vectors = self._read(sorted(quotes | observed))
+        for sheet in sheets:
+            for (modality, quote), likeness in sheet.unread.items():
+                heard = vectors[quote]
+                for place in sheet.places(modality):
+                    text = sheet.texts[place]
+                    if level := 1.0 if quote == text else _level(float(heard @ vectors[text])):
+                        likeness.append((place, level))
+            sheet.unread.clear()
 
     def _read(self, texts: Sequence[str]) -> dict[str, Float64[np.ndarray, " width"]]:
         """Text -> its vector at length 1, or zeros."""

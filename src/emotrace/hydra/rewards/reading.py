@@ -1,17 +1,16 @@
 """The text of a trajectory as the terms see it: the grammar of `grammar.parse`, read for speed.
 
 A trainer scores thousands of texts and needs neither offsets nor reasons, so this reader only says *what* a legal text
-holds: one expression for the skeleton, and every line read once, since lines repeat within a group of completions. It
-accepts exactly the texts from which `grammar.parse` makes a trace, and a test holds the two together.
+holds: the skeleton is cut at its tags, and every line is read once, since lines repeat within a group of completions.
+It accepts exactly the texts from which `grammar.parse` makes a trace, and a test holds the two together.
 """
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import NamedTuple, get_args
 
-from emotrace.evidence.observation import ID_PATTERN, is_clean
+from emotrace.evidence.observation import is_clean
 from emotrace.hydra.grammar import (
     ANSWER_TEXT,
     CHECK_LINE,
@@ -27,9 +26,7 @@ from emotrace.results import AbstainCode
 LINES = 2**14
 """How many distinct lines of each kind are remembered."""
 
-_RIVALS_FIRST = re.compile(r"<hyp>\n([^<>]+)\n</hyp>\n<think>\n([^<>]+)\n</think>\n<ans>([^<>]+)</ans>")
-_NO_RIVALS = re.compile(r"()<think>\n(?:([^<>]*)\n)?</think>\n<ans>([^<>]+)</ans>")
-_ID = re.compile(ID_PATTERN)
+_HYP, _END_HYP, _THINK, _ANS, _END = "<hyp>\n", "\n</hyp>\n", "<think>\n", "</think>\n<ans>", "</ans>"
 _ABSTENTIONS = frozenset(f"abstain: {code}" for code in get_args(AbstainCode))
 
 
@@ -45,6 +42,8 @@ class RivalLine(NamedTuple):
 class CheckLine(NamedTuple):
     """A check. In the three masks, bit n is hypothesis n."""
 
+    written: str
+    """The whole line."""
     id: str
     quote: str
     supports: int
@@ -56,6 +55,8 @@ class AnswerLabel(NamedTuple):
     """One label of the answer."""
 
     word: str
+    affect: str
+    """Its level-2 cluster; the word itself where it is on no wheel."""
     cites: tuple[str, ...]
 
 
@@ -77,12 +78,12 @@ def read(text: str, k: int) -> Reading | None:
         text: A completion.
         k: How many hypotheses it must have.
     """
-    skeleton = (_RIVALS_FIRST if k else _NO_RIVALS).fullmatch(text.strip())
-    if skeleton is None:
+    blocks = _blocks(text, k)
+    if blocks is None:
         return None
-    head, thinking, answer = skeleton.groups()
+    head, thinking, answer = blocks
     rivals = _rivals(head, k) if k else ()
-    lines = [] if thinking is None else thinking.split("\n")
+    lines = thinking[:-1].split("\n") if thinking else []
     verdict = _verdict(lines.pop()) if k else ()
     labels = _labels(answer)
     if rivals is None or verdict is None or labels is None:
@@ -98,25 +99,39 @@ def read(text: str, k: int) -> Reading | None:
     return Reading(rivals, checks, verdict, labels)
 
 
+def _blocks(text: str, k: int) -> tuple[str, str, str] | None:
+    """Lines of hypotheses, lines of thinking with their line ends, answer; None where the skeleton is another.
+
+    As many < and > as the tags have leave none for what stands within and around the blocks.
+    """
+    tags = 6 if k else 4
+    whole, closed, answer = text.strip().partition(_ANS)
+    head, opened, thinking = whole.partition(_THINK)
+    if not (opened and closed and answer.endswith(_END) and text.count("<") == text.count(">") == tags):
+        return None
+    if k:
+        if not (head.startswith(_HYP) and head.endswith(_END_HYP) and thinking):
+            return None
+        head = head[len(_HYP) : -len(_END_HYP)]
+    legal = bool(head) == bool(k) and (not thinking or thinking.endswith("\n")) and len(answer) > len(_END)
+    return (head, thinking, answer[: -len(_END)]) if legal else None
+
+
 def _rivals(block: str, k: int) -> tuple[RivalLine, ...] | None:
     lines = block.split("\n")
     rivals = [rival for line in lines if (rival := _rival(line)) is not None]
-    if len(lines) != k or {rival.number for rival in rivals} != set(range(1, k + 1)):
-        return None
-    return tuple(sorted(rivals))
+    rivals.sort()
+    in_order = len(lines) == k and [rival.number for rival in rivals] == list(range(1, k + 1))
+    return tuple(rivals) if in_order else None
 
 
 def _checks(lines: list[str]) -> list[CheckLine] | None:
     """The checks; None unless what follows them is at most one `missing` line, then at most two notes."""
-    checks: list[CheckLine] = []
-    for number, line in enumerate(lines):
-        check = _check(line)
-        if check is None:
-            rest = lines[number:]
-            notes = rest[1:] if missing_modalities(rest[0]) is not None else rest
-            return checks if len(notes) <= MAX_NOTES and all(map(_is_note, notes)) else None
-        checks.append(check)
-    return checks
+    checks = [check for line in lines if (check := _check(line)) is not None]
+    rest = lines[len(checks) :]  # holds a check, which is no note, unless all checks come first
+    if rest and missing_modalities(rest[0]) is not None:
+        del rest[0]
+    return checks if len(rest) <= MAX_NOTES and all(map(_is_note, rest)) else None
 
 
 def _is_note(line: str) -> bool:
@@ -131,6 +146,11 @@ def _labels(body: str) -> list[AnswerLabel] | None:
     return labels if len(labels) == body.count("; ") + 1 else None
 
 
+def _ids(cites: str) -> tuple[str, ...]:
+    """The ids of cites, which are written ` [V1] [A2]`."""
+    return tuple(cites[2:-1].split("] [")) if cites else ()
+
+
 @lru_cache(maxsize=LINES)
 def _rival(line: str) -> RivalLine | None:
     match = HYPOTHESIS_LINE.fullmatch(line)
@@ -138,10 +158,10 @@ def _rival(line: str) -> RivalLine | None:
         return None
     number, _, labels, story, cites = match.groups()
     affects = [_affect(word) for word in labels.split(", ")]
-    if len(affects) > MAX_LABELS or (story and not (is_clean(story) and len(story.split()) <= MAX_STORY_WORDS)):
+    if len(affects) > MAX_LABELS or (story and not (is_clean(story) and story.count(" ") < MAX_STORY_WORDS)):
         return None
     named = frozenset(affect for affect in affects if affect is not None)
-    return None if None in affects else RivalLine(int(number), named, tuple(_ID.findall(cites)))
+    return None if None in affects else RivalLine(int(number), named, _ids(cites))
 
 
 @lru_cache(maxsize=LINES)
@@ -151,7 +171,7 @@ def _check(line: str) -> CheckLine | None:
         return None
     id, quote, written = match.groups()
     marks = _marks(written)
-    return CheckLine(id, quote, *marks) if marks is not None and is_clean(quote) else None
+    return CheckLine(line, id, quote, *marks) if marks is not None and is_clean(quote) else None
 
 
 @lru_cache(maxsize=LINES)
@@ -180,20 +200,16 @@ def _label(piece: str) -> AnswerLabel | None:
     if match is None:
         return None
     word, confidence, cites = match.groups()
-    if _affect(word) is None or (confidence is not None and not CONFIDENCE_TEXT.fullmatch(confidence)):
+    affect = _affect(word)
+    if affect is None or (confidence is not None and not CONFIDENCE_TEXT.fullmatch(confidence)):
         return None
-    return AnswerLabel(word, tuple(_ID.findall(cites)))
+    return AnswerLabel(word, affect, _ids(cites))
 
 
 @lru_cache(maxsize=LINES)
 def _affect(word: str) -> str | None:
     """The affect of a word, or the word itself where it is on no wheel; None where it is no word."""
     return (cluster_of(word) or word) if is_word(word) else None
-
-
-def affects_of(labels: list[AnswerLabel]) -> set[str]:
-    """Level-2 clusters of an answer; a word on no wheel stands for itself."""
-    return {_affect(label.word) or label.word for label in labels}
 
 
 def forget_lines() -> None:

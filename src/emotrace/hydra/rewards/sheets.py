@@ -16,6 +16,9 @@ UNITS = 10**9
 
 Spoken = tuple[Modality, str]
 """A quote and the modality that it claims to quote."""
+Alike = list[tuple[int, float]]
+"""Places of observations that a quote is like, each with how much; what quotes nothing true is like none."""
+_LIKE_NOTHING: Alike = []
 
 
 class Grounded(NamedTuple):
@@ -28,6 +31,7 @@ class Grounded(NamedTuple):
     """s_o, in `UNITS`."""
     truth: float
     """How much of the quote is in the observation: 0, 0.5 or 1."""
+    likeness: Alike
 
 
 class SheetIndex:
@@ -43,13 +47,14 @@ class SheetIndex:
         self.modalities = tuple(o.modality for o in observations)
         self.weights = tuple(round(sheet.weight(o) * UNITS) for o in observations)
         self.total = sum(self.weights)
-        self.likeness: dict[Spoken, tuple[tuple[int, float], ...]] = {}
-        """Quote -> places that it is like, each with how much; filled by `quoting.Likeness`."""
+        self.unread: dict[Spoken, Alike] = {}
+        """True quotes whose likeness is empty until `quoting.Likeness.prepare` fills it in."""
         self._near: dict[Modality, list[int]] = {}
         for place, modality in enumerate(self.modalities):
             self._near.setdefault(modality, []).append(place)
         self._place = {o.id: place for place, o in enumerate(observations)}
-        self._grounded: dict[CheckLine, Grounded] = {}
+        self._likeness: dict[Spoken, Alike] = {}
+        self._grounded: dict[str, Grounded | None] = {}
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -60,14 +65,18 @@ class SheetIndex:
 
     def ground(self, line: CheckLine) -> Grounded | None:
         """The check and its observation; None where no observation has that id."""
-        place = self._place.get(line.id)
-        if place is None:
-            return None
-        found = self._grounded.get(line)
-        if found is None:
-            found = Grounded(line, place, self.weights[place], self._truth(line.quote, place))
-            self._grounded[line] = found
-        return found
+        if line.written not in self._grounded:
+            place = self._place.get(line.id)
+            self._grounded[line.written] = None if place is None else self._ground(line, place)
+        return self._grounded[line.written]
+
+    def _ground(self, line: CheckLine, place: int) -> Grounded:
+        truth = self._truth(line.quote, place)
+        spoken = (self.modalities[place], line.quote)
+        likeness = self._likeness.get(spoken) if truth else _LIKE_NOTHING
+        if likeness is None:
+            likeness = self._likeness[spoken] = self.unread[spoken] = []
+        return Grounded(line, place, self.weights[place], truth, likeness)
 
     def _truth(self, quote: str, place: int) -> float:
         text = self.texts[place]
@@ -109,13 +118,27 @@ class Trajectory(NamedTuple):
     the first of two checks would have to win, and the order of lines would matter."""
     supports: dict[str, int]
     """Observation id -> mask of the hypotheses that its check says it supports."""
+    plus: list[int]
+    """Per hypothesis, the weight of what supports it by its own marks, in `UNITS`."""
+    minus: list[int]
+    """The same for what contradicts it."""
 
 
 def ground(reading: Reading, sheet: SheetIndex, k: int) -> Trajectory:
     """The completion against its sheet."""
     lines = reading.checks
-    if len({line.id for line in lines}) < len(lines):
-        ids = [line.id for line in lines]
+    ids = [line.id for line in lines]
+    if len(set(ids)) < len(ids):
         lines = [line for line in lines if ids.count(line.id) == 1]
     checks = [check for line in lines if (check := sheet.ground(line)) is not None]
-    return Trajectory(k, reading, sheet, checks, {check.line.id: check.line.supports for check in checks})
+    supports: dict[str, int] = {}
+    plus, minus = [0] * k, [0] * k
+    for line, _, weight, _, _ in checks:
+        supports[line.id] = line.supports
+        for number in range(k):
+            bit = 2 << number
+            if line.supports & bit:
+                plus[number] += weight
+            elif line.contradicts & bit:
+                minus[number] += weight
+    return Trajectory(k, reading, sheet, checks, supports, plus, minus)

@@ -10,8 +10,9 @@ The mean of the parts that apply [ours]:
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from emotrace.hydra.propose import RIVAL_OVERLAP
-from emotrace.hydra.rewards.reading import affects_of
 from emotrace.hydra.rewards.sheets import Trajectory
 
 
@@ -34,9 +35,9 @@ def _complete(trajectory: Trajectory) -> float | None:
 def _rival(trajectory: Trajectory) -> float | None:
     if trajectory.k < 2:
         return None
-    sets = [rival.affects for rival in trajectory.reading.rivals]
-    pairs = [(a, b) for number, a in enumerate(sets) for b in sets[:number]]
-    return sum([_jaccard(a, b) < RIVAL_OVERLAP for a, b in pairs]) / len(pairs)
+    pairs = combinations([rival.affects for rival in trajectory.reading.rivals], 2)
+    apart = [_jaccard(a, b) < RIVAL_OVERLAP for a, b in pairs]
+    return sum(apart) / len(apart)
 
 
 def _agree(trajectory: Trajectory) -> float | None:
@@ -44,21 +45,13 @@ def _agree(trajectory: Trajectory) -> float | None:
         return None
     reading = trajectory.reading
     held = frozenset().union(*[reading.rivals[number - 1].affects for number in reading.verdict])
-    return _lead(trajectory) * _jaccard(affects_of(reading.labels), held)
+    return _lead(trajectory) * _jaccard({label.affect for label in reading.labels}, held)
 
 
 def _lead(trajectory: Trajectory) -> float:
     """d: whether the marks make the winner win."""
     winner = trajectory.reading.verdict[0]
-    nets = [0] * trajectory.k
-    for check in trajectory.checks:
-        line = check.line
-        for number in range(trajectory.k):
-            bit = 2 << number
-            if line.supports & bit:
-                nets[number] += check.weight
-            elif line.contradicts & bit:
-                nets[number] -= check.weight
+    nets = [plus - minus for plus, minus in zip(trajectory.plus, trajectory.minus, strict=True)]
     own = nets.pop(winner - 1)
     best = max(nets, default=0)
     return 1.0 if own > best else 0.5 if own == best else 0.0
@@ -73,7 +66,6 @@ def closure(trajectory: Trajectory) -> float:
     """The winner's phi · psi by its marks, 0..1, as `verify.from_marks` has it: logged, never rewarded. K = 0: nan."""
     if not trajectory.k:
         return float("nan")
-    bit = 1 << trajectory.reading.verdict[0]
-    plus = sum([check.weight for check in trajectory.checks if check.line.supports & bit])
-    minus = sum([check.weight for check in trajectory.checks if check.line.contradicts & bit])
+    winner = trajectory.reading.verdict[0] - 1
+    plus, minus = trajectory.plus[winner], trajectory.minus[winner]
     return plus / trajectory.sheet.total * plus / (plus + minus) if plus else 0.0

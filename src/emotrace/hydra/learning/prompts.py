@@ -1,0 +1,33 @@
+"""The question that a policy is trained to answer: word for word the one that `MllmReasoner(form="tags")` asks.
+
+A policy that learned another question than it is served with would be measured on something that nobody uses.
+"""
+
+from __future__ import annotations
+
+from emotrace.evidence.observation import EvidenceSheet
+from emotrace.evidence.reasoning.requests import Text
+from emotrace.hydra.asking.prompts import lines
+from emotrace.hydra.asking.question import Question
+from emotrace.hydra.asking.reading import Asked
+from emotrace.hydra.learning.cases import Frame
+
+Message = dict[str, str]
+
+
+def prompt_messages(sheet: EvidenceSheet, *, k: int, frames: tuple[Frame, ...] = ()) -> list[Message]:
+    """System and user message of one question, as chat templates take them.
+
+    Frames are named with their times at the end of the user message; the pictures themselves travel beside it, in
+    order.
+    """
+    question = Question(asked=Asked(step="reason", k=k, sheet=sheet))
+    told = [part.text for part in question.parts(vision=False, audio=False) if isinstance(part, Text)]
+    told += [
+        lines()["frame"].format(number=number, seconds=f"{frame.seconds:.2f}")
+        for number, frame in enumerate(frames, start=1)
+    ]
+    return [
+        {"role": "system", "content": question.system("tags")},
+        {"role": "user", "content": "\n".join(told)},
+    ]
