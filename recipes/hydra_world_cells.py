@@ -1,7 +1,7 @@
 """What the experiments in the simulated world share: trained policies, each made once and kept, and their scores.
 
-A *cell* is one policy: how many hypotheses (K), which seed, and what it learned by. Weights and answers of a cell lie in
-`build/hydra_world/SIZE/`, so that a study goes on where it was stopped, and another one finds what it needs.
+A *cell* is one policy: how many hypotheses (K), which seed, and what it learned by. Weights and answers of a cell lie
+in `build/hydra_world/SIZE/`, so that a study goes on where it was stopped, and another one finds what it needs.
 
     python recipes/hydra_world_cells.py --size nano --seeds 0-2 --k 0,2 --stages sft,full --jobs 2
 
@@ -22,14 +22,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra_nano import Ids, Imitation, Reinforcement, imitate, prompt_ids, reinforce, sample
+from hydra_nano import (
+    Ids,
+    Imitation,
+    Reinforcement,
+    cold_start,
+    ended,
+    imitate,
+    prompt_ids,
+    reinforce,
+    rows_of,
+    sample,
+)
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from emotrace.files import write_atomically
-from emotrace.hydra.coldstart.build import Plan, build
-from emotrace.hydra.coldstart.filters import LevelOne
-from emotrace.hydra.coldstart.sources import from_world
-from emotrace.hydra.coldstart.teaching import EmbeddedTeacher
+from emotrace.hydra.coldstart.teaching import Saw
 from emotrace.hydra.learning.cases import Case, world_cases
 from emotrace.hydra.nano.model import nano_model, save_nano
 from emotrace.hydra.nano.tokenizer import lexicon_lines, nano_tokenizer
@@ -40,7 +48,7 @@ from emotrace.hydra.world_wheel import WorldWheel
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build/hydra_world"
-SPLITS = {"iid": 500, "pairs": 250, "clusters": 250, "phrasing": 250}
+SPLITS = {"iid": 500, "pairs": 150, "clusters": 150, "phrasing": 150}
 """Test splits of the world, and how many of their sheets are asked about."""
 BATCH = 125
 """Sheets that are answered at once."""
@@ -58,7 +66,7 @@ class Budget:
 
 BUDGETS = {
     "tiny": Budget(sheets=200, imitation=Imitation(epochs=1), reinforcement=Reinforcement(steps=2, prompts=2)),
-    "nano": Budget(sheets=3000, imitation=Imitation(), reinforcement=Reinforcement(steps=60, prompts=6)),
+    "nano": Budget(sheets=6000, imitation=Imitation(), reinforcement=Reinforcement()),
     "small": Budget(sheets=6000, imitation=Imitation(lr=1.5e-3), reinforcement=Reinforcement(steps=60, prompts=12)),
     "large": Budget(sheets=6000, imitation=Imitation(lr=1.5e-3), reinforcement=Reinforcement(steps=150, prompts=32)),
 }
@@ -75,7 +83,7 @@ class Cell:
     stage: str
     """`sft`: imitation alone. Then by reward: `full`, `outcome`, `flat`, `apart` (each reward normalised by itself) or
     `no-TERM`."""
-    teacher: str = "nothing"
+    teacher: Saw = "nothing"
     """What the teacher of the imitation saw: `nothing`, or `labels` (the paper's EmbedGT [paper])."""
 
     @property
@@ -143,21 +151,11 @@ def _train(cell: Cell) -> None:
 
 
 def _imitate(cell: Cell) -> tuple[Qwen3ForCausalLM, dict[str, Any]]:
-    budget = BUDGETS[cell.size]
-    started = build(
-        from_world("train").first(budget.sheets),
-        EmbeddedTeacher(saw="labels" if cell.teacher == "labels" else "nothing"),
-        Plan(k=cell.k, seed=cell.seed),
-        level_one=LevelOne(WorldWheel()),
-    )
-    tokens = tokenizer()
-    end = int(tokens.eos_token_id)
-    rows: list[tuple[Ids, Ids]] = [
-        (prompt_ids(tokens, each.sheet, cell.k), [*tokens(each.trace)["input_ids"], end])
-        for each in started.demonstrations
-    ]
+    budget, tokens = BUDGETS[cell.size], tokenizer()
+    started = cold_start(cell.k, sheets=budget.sheets, seed=cell.seed, saw=cell.teacher)
+    rows = rows_of(tokens, started.demonstrations)
     # What the words of affects mean that are never gold here.
-    rows += [([end], [*tokens(line)["input_ids"], end]) for line in lexicon_lines()]
+    rows += [([int(tokens.eos_token_id)], ended(tokens, line)) for line in lexicon_lines()]
     model = nano_model("nano" if cell.size == "tiny" else cell.size, tokens, seed=cell.seed)
     loss = imitate(model, tokens, rows, budget.imitation, seed=cell.seed)
     return model, {
@@ -188,25 +186,34 @@ def rl_cases() -> list[Case]:
     return world_cases("rl")
 
 
-def answers(cell: Cell, split: str) -> list[str]:
-    """The policy's likeliest trajectory for each sheet of a test split; kept beside its weights."""
-    kept = cell.folder / f"answers-{split}.json"
-    if kept.exists():
-        record = json.loads(kept.read_text(encoding="utf-8"))
-        return list(record["texts"])
-    model = policy(cell)
-    started = time.perf_counter()
-    texts, tokens = answer(model, [draw.sheet for draw in draws(split)], cell.k)
-    record = {"texts": texts, "tokens": tokens, "seconds": round(time.perf_counter() - started, 2)}
-    write_atomically(kept, json.dumps(record) + "\n")
-    return texts
+def answers(cell: Cell, split: str, *, sampled: bool = False) -> list[str]:
+    """The policy's trajectory for each sheet of a test split; kept beside its weights.
+
+    Args:
+        cell: The policy.
+        split: One of `SPLITS`.
+        sampled: At temperature 1, as rewards saw it; otherwise the likeliest token each time.
+    """
+    return list(_record(cell, split, sampled)["texts"])
 
 
 def cost(cell: Cell, split: str) -> tuple[float, float]:
-    """Mean tokens and seconds of a trajectory, sampled in batches."""
-    answers(cell, split)
-    record = json.loads((cell.folder / f"answers-{split}.json").read_text(encoding="utf-8"))
+    """Mean tokens and seconds of a trajectory, decoded in batches."""
+    record = _record(cell, split, False)
     return sum(record["tokens"]) / len(record["tokens"]), record["seconds"] / len(record["tokens"])
+
+
+def _record(cell: Cell, split: str, sampled: bool) -> dict[str, Any]:
+    kept = cell.folder / f"answers-{split}{'-sampled' if sampled else ''}.json"
+    if not kept.exists():
+        model = policy(cell)
+        started = time.perf_counter()
+        sheets = [draw.sheet for draw in draws(split)]
+        texts, tokens = answer(model, sheets, cell.k, temperature=float(sampled), seed=cell.seed)
+        record = {"texts": texts, "tokens": tokens, "seconds": round(time.perf_counter() - started, 2)}
+        write_atomically(kept, json.dumps(record) + "\n")
+    found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    return found
 
 
 def answer(
@@ -235,24 +242,22 @@ def answer(
 
 
 def prepare(cells: Sequence[Cell], jobs: int) -> None:
-    """Trains the cells that are not there yet and answers all test splits; cells of one imitation follow each other."""
-    lines: dict[Cell, list[Cell]] = {}
-    for cell in cells:
-        lines.setdefault(cell.start, []).append(cell)
+    """Trains the cells that are not there yet and answers all test splits; first the imitations that others need."""
+    starts = dict.fromkeys(cell.start for cell in cells)
+    others = [cell for cell in dict.fromkeys(cells) if cell not in starts]
     with get_context("spawn").Pool(jobs) as pool:
-        for told in pool.imap_unordered(_prepare_line, lines.values()):
-            print(told, flush=True)
+        for group in (list(starts), others):
+            for told in pool.imap_unordered(_prepare, group):
+                print(told, flush=True)
 
 
-def _prepare_line(cells: Sequence[Cell]) -> str:
+def _prepare(cell: Cell) -> str:
     torch.set_num_threads(1)
-    told = []
-    for cell in cells:
-        started = time.perf_counter()
-        for split in SPLITS:
-            answers(cell, split)
-        told.append(f"{cell.size} {cell.name} ready after {time.perf_counter() - started:.0f} s")
-    return "\n".join(told)
+    started = time.perf_counter()
+    for split in SPLITS:
+        answers(cell, split)
+    answers(cell, "iid", sampled=True)
+    return f"{cell.size} {cell.name} ready after {time.perf_counter() - started:.0f} s"
 
 
 def numbers(text: str) -> list[int]:

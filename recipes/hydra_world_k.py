@@ -24,6 +24,7 @@ import numpy as np
 from hydra_world_cells import SPLITS, Cell, answers, arguments, cost, draws, numbers, prepare, rewards
 from hydra_world_scores import (
     WARNING,
+    Array,
     Clip,
     fixed_answers,
     machine,
@@ -46,33 +47,43 @@ CONSTANT = ("happy", "worried", "sad")
 SHOWN = ("level_1", "level_2", "official_2", "precision_2", "labels", "legal", "closed", "ece", "abstained")
 
 
-def scored(cell: Cell, split: str) -> list[Clip]:
+def scored(cell: Cell, split: str, sampled: bool = False) -> list[Clip]:
     """A cell's answers to a split."""
-    return score_all(answers(cell, split), draws(split), cell.k)
+    return score_all(answers(cell, split, sampled=sampled), draws(split), cell.k)
 
 
 def row(cells: list[Cell], split: str) -> dict[str, Any]:
     """Means over seeds of one design cell on one split."""
     by_seed = [means(scored(cell, split)) for cell in cells]
     found: dict[str, Any] = {name: over_seeds([each[name] for each in by_seed]) for name in SHOWN}
-    found["reward"] = over_seeds([mean_reward(cell, split) for cell in cells])
+    found["reward"] = over_seeds([float(np.nanmean(total_rewards(cell, split))) for cell in cells])
     found["tokens"], found["seconds"] = (round(float(v), 3) for v in np.mean([cost(c, split) for c in cells], axis=0))
     return found
 
 
-def mean_reward(cell: Cell, split: str) -> float:
-    """R of all six rewards, whatever the cell was trained by."""
+def total_rewards(cell: Cell, split: str, sampled: bool = False) -> Array:
+    """R of all six rewards for every clip, whatever the cell was trained by."""
     drawn = draws(split)
-    scores = Scorer(rewards(cell.k)).score(
-        answers(cell, split), [draw.sheet for draw in drawn], [list(draw.cause.gold) for draw in drawn]
-    )
-    return float(np.nanmean(scores.total))
+    texts = answers(cell, split, sampled=sampled)
+    scores = Scorer(rewards(cell.k)).score(texts, [d.sheet for d in drawn], [list(d.cause.gold) for d in drawn])
+    return np.asarray(scores.total)
 
 
 def difference(a: list[Cell], b: list[Cell], split: str, measure: str = "level_2") -> dict[str, float]:
     """A minus B, paired over clips."""
     values = [[np.array([getattr(c, measure) for c in scored(cell, split)]) for cell in cells] for cells in (a, b)]
     return paired_difference(values[0], values[1])
+
+
+def rise(after: Cell, before: Cell) -> dict[str, Any]:
+    """What reward changed in one policy on `iid`: R and level-1 F, decoded greedily and sampled as in training."""
+    found: dict[str, Any] = {"seed": after.seed}
+    for way, sampled in (("greedy", False), ("sampled", True)):
+        reward = [total_rewards(cell, "iid", sampled) for cell in (after, before)]
+        level_1 = [np.array([c.level_1 for c in scored(cell, "iid", sampled)]) for cell in (after, before)]
+        found[f"reward, {way}"] = paired_difference([reward[0]], [reward[1]])
+        found[f"level 1, {way}"] = paired_difference([level_1[0]], [level_1[1]])
+    return found
 
 
 def embedded(k: int, split: str) -> dict[str, float]:
@@ -112,14 +123,7 @@ def study(size: str, ks: list[int], seeds: list[int], stages: list[str]) -> dict
         for measure in ("level_1", "level_2"):
             name = f"iid: K = {k}, {stage} - sft, {measure}"
             result["differences"][name] = difference(after, before, "iid", measure)
-        result["by_seed"][f"K = {k}, {stage} - sft"] = [
-            {
-                "seed": a.seed,
-                "reward": round(mean_reward(a, "iid") - mean_reward(b, "iid"), 4),
-                "level_1": difference([a], [b], "iid", "level_1"),
-            }
-            for a, b in zip(after, before, strict=True)
-        ]
+        result["by_seed"][f"K = {k}, {stage} - sft"] = [rise(a, b) for a, b in zip(after, before, strict=True)]
     return result
 
 
@@ -167,10 +171,11 @@ def table(result: dict[str, Any]) -> list[str]:
     ]
     lines += ["", "| A - B | difference [95 %] |", "|---|---|"]
     lines += [f"| {name} | {told(value)} |" for name, value in result["differences"].items()]
-    lines += ["", "## Does reward raise what imitation began? Seed by seed, `iid`", ""]
-    lines += ["| after - before | seed | R | level-1 F |", "|---|---|---|---|"]
+    lines += ["", "## Does reward raise what imitation began? Seed by seed, `iid`, paired over clips", ""]
+    ways = ("reward, sampled", "level 1, sampled", "reward, greedy", "level 1, greedy")
+    lines += [f"| after - before | seed | {' | '.join(ways)} |", "|---|---|---|---|---|---|"]
     for name, rows in result["by_seed"].items():
-        lines += [f"| {name} | {r['seed']} | {r['reward']:+.3f} | {told(r['level_1'])} |" for r in rows]
+        lines += [f"| {name} | {r['seed']} | {' | '.join(told(r[way]) for way in ways)} |" for r in rows]
     return lines
 
 

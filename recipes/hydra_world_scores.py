@@ -75,6 +75,11 @@ def f_of(answer: frozenset[str], gold: frozenset[str]) -> float:
     return 2.0 * len(answer & gold) / (len(answer) + len(gold)) if answer else 0.0
 
 
+def f_both(words: Sequence[str], gold: Sequence[str]) -> tuple[float, float]:
+    """F of some words at level 1 and level 2."""
+    return f_of(sectors(words), sectors(gold)), f_of(affects(words), affects(gold))
+
+
 def trace_in(text: str, draw: Draw, k: int) -> Trace | None:
     """The trajectory that a text spells out, if it is legal."""
     return parse(text, k=k, sheet=draw.sheet).trace
@@ -160,9 +165,10 @@ def oracle_answers(drawn: Sequence[Draw]) -> dict[str, float]:
 
 def _without_trace(drawn: Sequence[Draw], answer: Callable[[Draw], Sequence[str]]) -> dict[str, float]:
     pairs = [(answer(draw), draw.cause.gold) for draw in drawn]
+    level_1, level_2 = np.mean([f_both(words, gold) for words, gold in pairs], axis=0)
     return {
-        "level_1": float(np.mean([f_of(sectors(words), sectors(gold)) for words, gold in pairs])),
-        "level_2": float(np.mean([f_of(affects(words), affects(gold)) for words, gold in pairs])),
+        "level_1": float(level_1),
+        "level_2": float(level_2),
         "labels": float(np.mean([len(words) for words, _ in pairs])),
     }
 
@@ -183,14 +189,44 @@ def paired_difference(a: Sequence[Array], b: Sequence[Array], *, seed: int = 0) 
 
     Args:
         a: One array of values per seed, a value per clip.
-        b: The same of the other system, on the same clips.
+        b: The same of the other system, on the same clips. Where either is nan there is no difference; a clip without
+            any is left out.
         seed: Of the bootstrap.
     """
-    difference = np.mean([x - y for x, y in zip(a, b, strict=True)], axis=0)
+    difference = over_clips(a, b)
+    return _interval(mean_there(difference), bootstrapped(difference, seed=seed))
+
+
+def difference_of_groups(a: Array, b: Array, *, seed: int = 0) -> dict[str, float]:
+    """Mean over the clips of one group less that over those of another; clips are redrawn within each group."""
+    return _interval(mean_there(a) - mean_there(b), bootstrapped(a, seed=seed) - bootstrapped(b, seed=seed + 1))
+
+
+def mean_there(values: Array) -> float:
+    """Mean of the clips that have a value; nan where none has."""
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else float("nan")
+
+
+def over_clips(a: Sequence[Array], b: Sequence[Array]) -> Array:
+    """A − B of every clip that has one, mean over seeds."""
+    every = np.array([x - y for x, y in zip(a, b, strict=True)])
+    there = (~np.isnan(every)).sum(axis=0)
+    difference: Array = np.nansum(every, axis=0)[there > 0] / there[there > 0]
+    return difference
+
+
+def bootstrapped(values: Array, *, seed: int) -> Array:
+    """Means of as many values drawn with replacement, `DRAWS` times; nan where there is no value."""
     rng = np.random.default_rng(seed)
-    drawn = [difference[rng.integers(len(difference), size=len(difference))].mean() for _ in range(DRAWS)]
+    if not len(values):
+        return np.full(DRAWS, np.nan)
+    return np.array([values[rng.integers(len(values), size=len(values))].mean() for _ in range(DRAWS)])
+
+
+def _interval(value: float, drawn: Array) -> dict[str, float]:
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return {"difference": round(float(difference.mean()), 4), "low": round(low, 4), "high": round(high, 4)}
+    return {"difference": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
 def machine() -> str:
@@ -203,9 +239,18 @@ def machine() -> str:
 def write_result(name: str, result: Mapping[str, Any], lines: Sequence[str]) -> None:
     """Writes `docs/results/NAME.{json,md}` and prints the table."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    write_atomically(RESULTS / f"{name}.json", json.dumps(result, indent=1) + "\n")
+    write_atomically(RESULTS / f"{name}.json", json.dumps(_without_nan(result), indent=1, allow_nan=False) + "\n")
     write_atomically(RESULTS / f"{name}.md", "\n".join(lines) + "\n")
     print("\n".join(lines))
+
+
+def _without_nan(value: Any) -> Any:
+    """What JSON can hold: null for what could not be measured."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
 
 
 def told(value: Mapping[str, Any], digits: int = 3) -> str:

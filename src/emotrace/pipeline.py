@@ -39,6 +39,7 @@ def analyze(
     encoding: str | None = None,
     purpose: str = "unspecified",
     reasoner: Reasoner | None = None,
+    reserve: Reasoner | None = None,
     mode: Literal["one", "steps"] = "one",
     swap_check: bool | None = None,
     systems: Sequence[System] = (),
@@ -61,6 +62,8 @@ def analyze(
         encoding: Encoding of the transcript, if it is not Unicode.
         purpose: One of `emotrace.purpose.PURPOSES`; kept in the provenance.
         reasoner: Who weighs the evidence; the embedded reasoner by default, which sends nothing anywhere.
+        reserve: Who reasons where the reasoner's replies stay unusable, such as `EmbeddedReasoner()`; each such verdict
+            has `instead_of`. None makes that an error.
         mode: Whether a language model is asked for everything in `one` generation, or in `steps`.
         swap_check: Whether it decides again in another order; None: exactly where the order could matter.
         systems: Trained models that read the clip too, such as `emotrace.grace.video.system.GraceSystem.load(folder)`.
@@ -82,6 +85,8 @@ def analyze(
         MediaError: The file cannot be analysed (`MediaNotFound`, `EmptyMedia`, `UnreadableMedia`, `MediaTooLong`).
         TranscriptError: The transcript cannot be read.
         PurposeRefused: The purpose is one that the EU AI Act prohibits.
+        MalformedCompletion: A reasoner's replies cannot be used, and there is no reserve.
+        ServerFailed: Nobody answered.
         UsageError: Two systems of one name.
     """
     kept_purpose = check_purpose(purpose)
@@ -124,7 +129,7 @@ def analyze(
             kind=kind,
             text=text,
             sheet=sheet,
-            verdict=reason(sheet, mind, k=k, mode=mode, swap_check=swap_check, abstain=abstain),
+            verdict=reason(sheet, mind, k=k, mode=mode, swap_check=swap_check, abstain=abstain, reserve=reserve),
             fusion=next((fused for reading in own if (fused := reading.fusion(span)) is not None), None),
         )
 
@@ -162,6 +167,7 @@ def analyze(
             settings={
                 "reasoner": mind.name,
                 **_asked(mind, mode, swap_check),
+                **({} if reserve is None else {"reserve": reserve.name}),
                 "k": k,
                 "rate_hz": rate_hz,
                 "detector": faces_by.name,

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emotrace.errors import UnreadableResult
 from emotrace.evidence.observation import EvidenceSheet, MissingReason, Modality, SegmentKind
+from emotrace.evidence.reasoning.trace import total
 from emotrace.grace.video.expression import MAPS_ASIDE, Expression
 from emotrace.hydra.propose import Hypothesis
 from emotrace.hydra.verify import Verification
@@ -63,11 +64,26 @@ class Usage(Record):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     image_tokens: int | None = None
+    """How many of the prompt's tokens are pictures."""
     seconds: float | None = None
     cost: float | None = None
     """In the currency of the prices that the user gave; None without prices."""
     agreement: Unit | None = None
     """How far several samples of the answer agree, by affects; None where one was asked for."""
+
+    def __add__(self, other: Usage) -> Usage:
+        """Both together, unknown only where neither is known. The agreement is the later one's, which answered."""
+        seconds = total(self.seconds, other.seconds)
+        return Usage(
+            calls=self.calls + other.calls,
+            cached=self.cached + other.cached,
+            prompt_tokens=total(self.prompt_tokens, other.prompt_tokens),
+            completion_tokens=total(self.completion_tokens, other.completion_tokens),
+            image_tokens=total(self.image_tokens, other.image_tokens),
+            seconds=None if seconds is None else round(seconds, 3),
+            cost=total(self.cost, other.cost),
+            agreement=other.agreement,
+        )
 
 
 class Verdict(Record):
@@ -97,6 +113,8 @@ class Verdict(Record):
     usage: Usage = Usage()
     reasoner: str
     """`name@version` of who reasoned."""
+    instead_of: str | None = None
+    """`name@version` of who was asked first and whose replies could not be used; `usage` holds what those took."""
 
 
 class Segment(Record):

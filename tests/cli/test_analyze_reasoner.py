@@ -6,9 +6,11 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 pytest.importorskip("openai", reason="needs the extra [mllm]")
@@ -17,7 +19,7 @@ from typer.testing import CliRunner
 
 from emotrace.cli.main import app
 from emotrace.errors import UsageError
-from emotrace.results import Analysis
+from emotrace.results import Analysis, json_schema
 from emotrace.samples import sample_clip
 from emotrace.testing.chat_server import FakeChatServer
 from emotrace.testing.reasoner_answers import reasoned_answer
@@ -115,7 +117,14 @@ def test_a_wrong_choice_is_told_in_one_line(args: list[str], code: int, message:
 
 OF_A_MODEL = {
     **{"--model": "m", "--form": "auto", "--frames": "8", "--replies": "r.jsonl", "--permission": "p"},
-    **{"--samples": "1", "--prompt-price": "0", "--completion-price": "0", "--tries": "4", "--timeout": "120"},
+    **{
+        "--on-failure": "error",
+        "--samples": "1",
+        "--prompt-price": "0",
+        "--completion-price": "0",
+        "--tries": "4",
+        "--timeout": "120",
+    },
     **dict.fromkeys(("--yes", "--stepwise", "--swap", "--no-swap", "--send-sound", "--send-words", "--no-send-words")),
 }
 """Every option with a value, its default where it has one."""
@@ -150,6 +159,28 @@ def test_what_could_not_be_used_is_asked_anew_and_prices_make_a_cost(analyze: An
     assert f"cost {asked * 200 / 1e6:.4f}" in run.stderr
     verdict = Analysis.read(tmp_path / "talk.emotrace.json").verdict
     assert verdict.usage.cost == pytest.approx(200 / 1e6)
+
+
+def test_the_built_in_table_steps_in_where_replies_cannot_be_used(analyze: Analyze, tmp_path: Path) -> None:
+    words = "counted again"  # said in one stretch, and in the whole clip
+
+    def answer(body: Mapping[str, Any]) -> str:
+        return "Happy!" if words in json.dumps(body) else reasoned_answer(body)
+
+    with FakeChatServer(answer=answer, image_tokens=5) as server:
+        run = analyze("--reasoner", server.url, "--model", "made-up", "--no-swap", "--on-failure", "embedded")
+        calls = len(server.log)
+    assert run.returncode == 0, run.stderr
+    analysis = Analysis.read(tmp_path / "talk.emotrace.json")
+    verdicts = [s.verdict for person in analysis.persons for s in (*person.segments, person.overall)]
+    reserved = [verdict for verdict in verdicts if verdict.instead_of is not None]
+    assert {verdict.reasoner for verdict in reserved} == {"embedded@1"}
+    assert 0 < len(reserved) < len(verdicts)
+    assert f"{len(reserved)} of {len(verdicts)} stretches, wholes included, are the embedded" in run.stderr
+    assert sum(verdict.usage.calls for verdict in verdicts) == calls
+    assert f"({5 * calls} of them pictures)" in run.stderr
+    assert analysis.provenance.settings["reserve"] == "embedded@1"
+    jsonschema.validate(json.loads(analysis.to_json()), json_schema())
 
 
 def test_samples_are_asked_for_and_told(analyze: Analyze, server: FakeChatServer) -> None:

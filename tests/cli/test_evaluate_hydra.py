@@ -207,6 +207,28 @@ def test_clips_without_an_answer_are_counted_and_scored_as_empty(cases: list[Cas
         assert report_in(tmp_path / "out")["details"]["prediction"]["failed"] == {}
 
 
+def test_the_built_in_table_answers_where_no_reply_can_be_used(cases: list[Case], file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openai", reason="needs the extra [mllm]")
+    marked = cases[2].sheet.observations[0].text
+
+    def answer(body: Any) -> str:
+        return "They look happy to me!" if marked in json.dumps(body, ensure_ascii=False) else reasoned_answer(body)
+
+    with FakeChatServer(answer=answer) as server:
+        args = (*OWN, "--cases", file, "--reasoner", server.url, "--model", "m", "--out", tmp_path / "out")
+        shown = run(*args, "--faithfulness", "--on-failure", "embedded")
+        told = report_in(tmp_path / "out")["details"]["prediction"]
+        babbled = [case.clip_id for case in cases if marked in {o.text for o in case.sheet.observations}]
+        assert (told["by_reserve"], told["failed"], told["answered"]) == (babbled, {}, 12)
+        assert f"{len(babbled)} clips answered by the reserve" in shown.stdout
+        assert told["cost"]["image_tokens"] == {"total": None, "per_clip": None}
+        rows = {row["name"]: row for row in report_in(tmp_path / "out")["details"]["faithfulness"]["measures"]}
+        assert rows["grounded"]["left_out"] == {"no answer": len(babbled)}, "the table is not who is measured"
+        server.answer = reasoned_answer
+        run(*args, "--on-failure", "embedded", "--again")
+        assert report_in(tmp_path / "out")["details"]["prediction"]["by_reserve"] == []
+
+
 def test_a_server_that_is_busy_for_some_is_asked_again_later(file: Path, tmp_path: Path) -> None:
     pytest.importorskip("openai", reason="needs the extra [mllm]")
     busy = True

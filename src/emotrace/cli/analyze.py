@@ -14,6 +14,7 @@ from emotrace.cli.reasoners import (
     FormOption,
     FramesOption,
     ModelOption,
+    OnFailureOption,
     PermissionOption,
     PromptPriceOption,
     ReasonerOption,
@@ -27,8 +28,10 @@ from emotrace.cli.reasoners import (
     TriesOption,
     YesOption,
     open_reasoner,
+    print_reserved,
     print_spent,
     refuse_without_server,
+    reserve_of,
 )
 from emotrace.cli.systems import ObserverName, SystemName, load_systems
 from emotrace.errors import ExitCode
@@ -116,6 +119,7 @@ def analyze(
     samples: SamplesOption = 1,
     prompt_price: PromptPriceOption = None,
     completion_price: CompletionPriceOption = None,
+    on_failure: OnFailureOption = "error",
     tries: TriesOption = 4,
     timeout: TimeoutOption = 120.0,
     brief: Annotated[bool, typer.Option(help="Print the verdicts without their evidence.")] = False,
@@ -175,6 +179,7 @@ def analyze(
             purpose=purpose,
             systems=systems,
             reasoner=mind,
+            reserve=reserve_of(on_failure),
             mode="steps" if stepwise else "one",
             swap_check=None if swap else False,
             k=k,
@@ -209,5 +214,7 @@ def analyze(
     if not quiet:
         for path in written:
             say(f"wrote {path}")
+    if not quiet:
+        print_reserved(analysis)
     if analysis.abstained:
         raise typer.Exit(int(ExitCode.ABSTAINED))

@@ -29,6 +29,7 @@ from emotrace.cli.reasoners import (
     CompletionPriceOption,
     FormOption,
     ModelOption,
+    OnFailureOption,
     PermissionOption,
     PromptPriceOption,
     ReasonerOption,
@@ -165,6 +166,7 @@ def evaluate(
     permission: PermissionOption = None,
     prompt_price: PromptPriceOption = None,
     completion_price: CompletionPriceOption = None,
+    on_failure: OnFailureOption = "error",
     tries: TriesOption = 4,
     timeout: TimeoutOption = 120.0,
 ) -> None:
@@ -259,6 +261,7 @@ def evaluate(
             form=reply_form,
             samples=samples,
             permission=permission,
+            on_failure=on_failure,
             tries=tries,
             timeout_seconds=timeout,
             prompt_price=prompt_price,

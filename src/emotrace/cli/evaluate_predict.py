@@ -15,7 +15,7 @@ import typer
 
 from emotrace.cli.console import ask_before_sending, needing, say, watching
 from emotrace.cli.evaluation_options import Choices
-from emotrace.cli.reasoners import EMBEDDED, refuse_without_server
+from emotrace.cli.reasoners import EMBEDDED, refuse_without_server, reserve_of
 from emotrace.errors import EmotraceError, UsageError, first_five
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def predict(
         swap_check=None if choices.swap else False,
         abstain=choices.abstain,
     )
-    book = AnswerBook(mind, asking, choices.file("answers"), again=choices.again)
+    book = AnswerBook(
+        mind, asking, choices.file("answers"), again=choices.again, reserve=reserve_of(choices.on_failure)
+    )
     outcomes = _ask(book, material.cases, strict=choices.strict)
     verdicts = {name: each.verdict for name, each in outcomes.items() if each.verdict is not None}
     table = answer_table(verdicts, Path(mind.name))
@@ -193,6 +195,8 @@ def _ask(book: AnswerBook, cases: Mapping[str, Case], *, strict: bool) -> dict[s
     say(f"{len(cases)} clips: {book.asked} asked about, {len(cases) - book.asked} known before")
     if failed := [f"{name} ({each.kind})" for name, each in outcomes.items() if each.verdict is None]:
         say(f"clips without an answer: {first_five(failed)}")
+    if reserved := [name for name, each in outcomes.items() if each.is_of_reserve]:
+        say(f"clips answered by the embedded reasoner, as no reply could be used: {first_five(reserved)}")
     return outcomes
 
 
@@ -207,7 +211,7 @@ def _told(
     failed |= {n: {"kind": each.kind, "what": each.what} for n, each in outcomes.items() if each.verdict is None}
     cost: dict[str, float | None] = {
         part: _sum([getattr(each, part) for each in outcomes.values()])
-        for part in ("calls", "prompt_tokens", "completion_tokens", "seconds")
+        for part in ("calls", "prompt_tokens", "image_tokens", "completion_tokens", "seconds")
     }
     prompt, completion = cost["prompt_tokens"], cost["completion_tokens"]
     if prices is not None:
@@ -220,6 +224,7 @@ def _told(
         "clips": clips,
         "answered": clips - len(failed),
         "abstained": sum(each.verdict is not None and each.verdict.abstain is not None for each in outcomes.values()),
+        "by_reserve": [name for name, each in outcomes.items() if each.is_of_reserve],
         "unlabelled": material.unlabelled,
         "failed": failed,
         "cost": {

@@ -90,6 +90,7 @@ class Choices:
     form: Literal["auto", "json", "tags"]
     samples: int
     permission: str | None
+    on_failure: Literal["error", "embedded"]
     tries: int
     timeout_seconds: float
     prompt_price: float | None

@@ -77,6 +77,12 @@ def _prediction(told: dict[str, Any]) -> Iterable[_Table]:
     title = f"answers of {told['reasoner']} ({how}): {told['answered']} of {told['clips']} clips, and what they took"
     rows: _Rows = [(part, _known(cost["per_clip"]), _known(cost["total"])) for part, cost in told["cost"].items()]
     yield title, ("", "per clip", "total"), rows
+    if reserved := told.get("by_reserve"):
+        yield (
+            f"{len(reserved)} clips answered by the reserve: no reply could be used",
+            ("clip",),
+            [(n,) for n in reserved],
+        )
     if failed := told["failed"]:
         rows = [(name, each["kind"], each["what"]) for name, each in failed.items()]
         yield f"{len(failed)} clips without an answer", ("clip", "error", ""), rows

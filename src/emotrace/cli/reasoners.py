@@ -13,8 +13,10 @@ from emotrace.errors import UsageError
 
 if TYPE_CHECKING:
     from emotrace.hydra.asking.view import ClipView
+    from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
     from emotrace.hydra.reasoners.mllm import MllmReasoner
     from emotrace.media.clip import Clip
+    from emotrace.results import Analysis
 
 _PANEL = "A language model as the reasoner"
 EMBEDDED = "embedded"
@@ -85,6 +87,14 @@ PromptPriceOption = Annotated[
 CompletionPriceOption = Annotated[
     float | None,
     typer.Option(min=0.0, help="Per million completion tokens.", show_default=False, rich_help_panel=_PANEL),
+]
+OnFailureOption = Annotated[
+    Literal["error", "embedded"],
+    typer.Option(
+        help="Where replies stay unusable: stop, or let the built-in table reason about that stretch; its verdict "
+        "says so.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 TriesOption = Annotated[int, typer.Option(min=1, help="How often a busy server is asked.", rich_help_panel=_PANEL)]
 TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one reply.", rich_help_panel=_PANEL)]
@@ -172,6 +182,20 @@ def refuse_without_server(context: typer.Context) -> None:
             )
 
 
+def reserve_of(on_failure: Literal["error", "embedded"]) -> EmbeddedReasoner | None:
+    """Who reasons where a model's replies cannot be used."""
+    from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
+
+    return EmbeddedReasoner() if on_failure == "embedded" else None
+
+
+def print_reserved(analysis: Analysis) -> None:
+    """How many stretches the reserve reasoned about."""
+    verdicts = [s.verdict for person in analysis.persons for s in (*person.segments, person.overall)]
+    if count := sum(verdict.instead_of is not None for verdict in verdicts):
+        say(f"{count} of {len(verdicts)} stretches, wholes included, are the embedded reasoner's: no reply was usable")
+
+
 def print_spent(reasoner: MllmReasoner) -> None:
     """What a run took, as the server reported it."""
     used, kept = reasoner.spent, sum(each.cached for each in reasoner.exchanges)
@@ -180,7 +204,8 @@ def print_spent(reasoner: MllmReasoner) -> None:
     if anew:
         parts.append(f"{anew} asked anew as what was kept could not be used")
     if used.prompt_tokens is not None and used.completion_tokens is not None:
-        parts.append(f"{used.prompt_tokens} + {used.completion_tokens} tokens")
+        pictures = "" if used.image_tokens is None else f" ({used.image_tokens} of them pictures)"
+        parts.append(f"{used.prompt_tokens}{pictures} + {used.completion_tokens} tokens")
     if used.seconds is not None:
         parts.append(f"{used.seconds:.1f} s")
     if used.cost is not None:

@@ -38,10 +38,11 @@ class Asking:
     abstain: bool = False
     """Off for benchmarks: an abstention is scored there as an empty answer."""
 
-    def sha256(self, reasoner: Reasoner) -> str:
+    def sha256(self, reasoner: Reasoner, reserve: Reasoner | None = None) -> str:
         """Of everything but the sheet that a verdict depends on."""
         settings = reasoner.settings if isinstance(reasoner, Metered) else {}
         told = {"emotrace": __version__, "reasoner": reasoner.name, "settings": settings, **asdict(self)}
+        told |= {} if reserve is None else {"reserve": reserve.name}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -64,6 +65,7 @@ class Outcome(Record):
     """Replies that it is made of; 0 for the embedded reasoner."""
     prompt_tokens: int | None
     """Unknown where the server did not say."""
+    image_tokens: int | None = None
     completion_tokens: int | None
     seconds: float
     """Of waiting for replies; of computing, where nothing was asked of a server."""
@@ -83,6 +85,11 @@ class Outcome(Record):
         return self.model_dump(mode="json")
 
     @property
+    def is_of_reserve(self) -> bool:
+        """Whether the reserve reasoned, as no reply of the reasoner could be used."""
+        return self.verdict is not None and self.verdict.instead_of is not None
+
+    @property
     def error(self) -> ReasoningError | ServerFailed:
         """The failure as it was raised."""
         if self.kind == MalformedCompletion.__name__:
@@ -99,17 +106,26 @@ class AnswerBook:
         reasoner: Who is asked.
         asking: How.
         path: A `.jsonl` file, which need not exist; None keeps answers for this run alone.
-        again: Whether sheets that had no usable answer in an earlier run are asked about again.
+        again: Whether sheets about which no reply could be used in an earlier run are asked about again.
+        reserve: Who answers where no reply of the reasoner can be used; None makes a failure of that.
 
     Raises:
         UnreadableTrace: A line of the file is damaged, other than an unfinished last one.
     """
 
-    def __init__(self, reasoner: Reasoner, asking: Asking, path: Path | None = None, *, again: bool = False) -> None:
-        self.reasoner, self.asking = reasoner, asking
+    def __init__(
+        self,
+        reasoner: Reasoner,
+        asking: Asking,
+        path: Path | None = None,
+        *,
+        again: bool = False,
+        reserve: Reasoner | None = None,
+    ) -> None:
+        self.reasoner, self.asking, self.reserve = reasoner, asking, reserve
         self.asked = 0
         """How many sheets this run asked about, kept ones left out."""
-        self._sha256 = asking.sha256(reasoner)
+        self._sha256 = asking.sha256(reasoner, reserve)
         self._store = None if path is None else TraceStore(path, Outcome.model_validate)
         self._here: dict[str, Outcome] = {}
         """What this run asked about: whoever asks about the same sheet again is told the same."""
@@ -117,15 +133,18 @@ class AnswerBook:
         self._server_failures = 0
 
     def judge(self, sheet: EvidenceSheet) -> Verdict:
-        """The verdict on a sheet, kept or new.
+        """The reasoner's own verdict on a sheet, kept or new.
 
         Raises:
+            MalformedCompletion: The reserve answered: that verdict tells nothing of this reasoner.
             ReasoningError: The reasoner's text cannot be used, or its answer stands on nothing.
             ServerFailed: Nobody answered.
         """
         outcome = self.outcome(sheet)
         if outcome.verdict is None:
             raise outcome.error
+        if outcome.is_of_reserve:
+            raise MalformedCompletion("no reply could be used, and the reserve answered", raw=outcome.raw)
         return outcome.verdict
 
     def outcome(self, sheet: EvidenceSheet) -> Outcome:
@@ -133,7 +152,7 @@ class AnswerBook:
         if (here := self._here.get(sheet.sheet_id)) is not None:
             return here
         kept = self._kept(sheet)
-        if kept is not None and (kept.verdict is not None or not self._again):
+        if kept is not None and not (self._again and (kept.verdict is None or kept.is_of_reserve)):
             return kept
         outcome = self._ask(sheet, attempt=0 if kept is None else kept.attempt + 1)
         self._here[sheet.sheet_id] = outcome
@@ -172,6 +191,7 @@ class AnswerBook:
                 mode=asking.mode,
                 swap_check=asking.swap_check,
                 abstain=asking.abstain,
+                reserve=self.reserve,
             )
         except (ReasoningError, ServerFailed) as error:
             raw = error.raw if isinstance(error, MalformedCompletion) else ""
@@ -186,6 +206,7 @@ class AnswerBook:
             **failed,
             calls=used.calls,
             prompt_tokens=used.prompt_tokens,
+            image_tokens=used.image_tokens,
             completion_tokens=used.completion_tokens,
             seconds=round(time.perf_counter() - started, 6) if used.seconds is None else used.seconds,
         )

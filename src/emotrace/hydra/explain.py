@@ -20,7 +20,7 @@ _REASON: dict[MissingReason, str] = {
 
 
 def explain(sheet: EvidenceSheet, verdict: Verdict) -> tuple[str, ...]:
-    """The verdict on this sheet, told in at most seven sentences. "Perceived", never "feels"."""
+    """The verdict on this sheet, told in at most eight sentences. "Perceived", never "feels"."""
     sentences = [_reading(verdict)]
     winner = next((v for v in verdict.verifications if v.number == verdict.winner), None)
     if winner is not None:
@@ -37,6 +37,8 @@ def explain(sheet: EvidenceSheet, verdict: Verdict) -> tuple[str, ...]:
     if sheet.missing:
         gone = [f"{_SENSE[modality]} ({_REASON[reason]})" for modality, reason in sheet.missing.items()]
         sentences.append(f"Missing: {', '.join(gone)}.")
+    if verdict.instead_of is not None:
+        sentences.append(f"Reasoned by {verdict.reasoner}, as no reply of {verdict.instead_of} could be used.")
     return tuple(sentences)
 
 

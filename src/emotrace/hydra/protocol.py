@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from emotrace.errors import UsageError
+from emotrace.errors import MalformedCompletion, UsageError
 from emotrace.evidence.observation import EvidenceSheet
 from emotrace.hydra.decide import Decision, abstention, closed_labels, conflict, decide, decision_of, explain
 from emotrace.hydra.propose import MAX_HYPOTHESES, Hypothesis, propose
@@ -30,6 +30,7 @@ def run(
     mode: Literal["one", "steps"] = "one",
     swap_check: bool | Literal["cyclic"] | None = None,
     abstain: bool = True,
+    reserve: Reasoner | None = None,
 ) -> Verdict:
     """The verdict of a reasoner on one sheet.
 
@@ -40,15 +41,38 @@ def run(
         mode: `one` generation where the reasoner offers it; `steps` asks for each step by itself.
         swap_check: Whether to decide again in another order; None: exactly where the order could matter.
         abstain: Whether weak verdicts are withheld. Where the gate finds nothing to judge from, they are always.
+        reserve: Who reasons about this sheet in the reasoner's place where its replies stay unusable; the verdict's
+            `instead_of` says so. None makes that an error. A server that does not answer is an error in any case.
 
     Raises:
         UsageError: `k` is not 0 to 4.
+        MalformedCompletion: The reasoner's replies cannot be used, and there is no reserve.
+        ServerFailed: Nobody answered.
         UnclosedVerdict: A label stands on no observation that its hypothesis judged as support.
     """
     if not 0 <= k <= MAX_HYPOTHESES:
         raise UsageError(f"the number of hypotheses must be 0 to {MAX_HYPOTHESES}, got {k}", where="k")
     if isinstance(reasoner, Metered):
         reasoner.take_usage()  # what an earlier run took before it failed is not this one's
+    try:
+        return _reasoned(sheet, reasoner, k, mode, swap_check, abstain)
+    except MalformedCompletion:
+        if reserve is None:
+            raise
+    spent = reasoner.take_usage() if isinstance(reasoner, Metered) else Usage()
+    verdict = run(sheet, reserve, k=k, mode=mode, swap_check=swap_check, abstain=abstain)
+    verdict = verdict.model_copy(update={"instead_of": reasoner.name, "usage": spent + verdict.usage})
+    return verdict.model_copy(update={"explanation": explain(sheet, verdict)})
+
+
+def _reasoned(
+    sheet: EvidenceSheet,
+    reasoner: Reasoner,
+    k: int,
+    mode: Literal["one", "steps"],
+    swap_check: bool | Literal["cyclic"] | None,
+    abstain: bool,
+) -> Verdict:
     if (code := gate(sheet)) is not None:
         return _verdict(sheet, reasoner, (), (), _refusal(code), None, code)
     first: Decision | None = None

@@ -42,6 +42,7 @@ class FakeChatServer:
         takes_schema: Whether `json_schema` is taken.
         hold_after: So many answers are given, and then every request waits until the server is closed.
         slow_seconds: How long `slow` takes.
+        image_tokens: How many tokens of pictures it reports per reply; None reports none, as most servers do.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class FakeChatServer:
         takes_schema: bool = True,
         hold_after: int | None = None,
         slow_seconds: float = 5.0,
+        image_tokens: int | None = None,
     ) -> None:
         self.script = script or (lambda sha256, before: "answer")
         self.answer = answer or fitting_answer
         self.takes_sound, self.takes_schema = takes_sound, takes_schema
-        self.hold_after, self.slow_seconds = hold_after, slow_seconds
+        self.hold_after, self.slow_seconds, self.image_tokens = hold_after, slow_seconds, image_tokens
         self.log: list[Answered] = []
         self.closed = threading.Event()
         self._came: Counter[str] = Counter()
@@ -153,15 +155,18 @@ def _parts(content: Any) -> list[Mapping[str, Any]]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
 
 
-def _completion(text: str, *, refusal: str | None = None, finish: str = "stop") -> dict[str, Any]:
+def _completion(
+    text: str, *, refusal: str | None = None, finish: str = "stop", image_tokens: int | None = None
+) -> dict[str, Any]:
     message = {"role": "assistant", "content": None if refusal else text, "refusal": refusal}
+    told = {} if image_tokens is None else {"prompt_tokens_details": {"image_tokens": image_tokens}}
     return {
         "id": "fake",
         "object": "chat.completion",
         "created": 0,
         "model": "fake",
         "choices": [{"index": 0, "finish_reason": finish, "message": message}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
+        "usage": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, **told},
     }
 
 
@@ -193,7 +198,8 @@ def _handler(fake: FakeChatServer) -> type[BaseHTTPRequestHandler]:
             else:
                 if fault == "slow":
                     time.sleep(fake.slow_seconds)
-                self._send(200, _completion("this is no { JSON" if fault == "bad_json" else fake.text_for(body)))
+                text = "this is no { JSON" if fault == "bad_json" else fake.text_for(body)
+                self._send(200, _completion(text, image_tokens=fake.image_tokens))
 
         def _send(self, status: int, values: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
             data = json.dumps(values).encode()

@@ -19,6 +19,7 @@ from emotrace.hydra.asking.reading import Status
 from emotrace.hydra.asking.replies import Replies
 from emotrace.hydra.asking.view import ClipView
 from emotrace.hydra.protocol import run
+from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
 from emotrace.hydra.reasoners.mllm import MllmReasoner
 from emotrace.media.clip import Clip
 from emotrace.samples import sample_clip
@@ -602,3 +603,43 @@ def test_in_tags_a_server_is_asked_for_no_more_than_the_question_shows(make_shee
     assert kinds(ClipView(clip, frames=0)) == (set(), [])
     assert kinds(ClipView(clip, frames=2)) == ({"image_url"}, ["image_url"] * 2)
     assert kinds(ClipView(clip, frames=0, sound=True), takes_sound=False) == ({"input_audio"}, [])
+
+
+@pytest.mark.parametrize("mode", ["one", "steps"])
+def test_a_reserve_reasons_where_no_reply_can_be_used(mode: Any, sheet: EvidenceSheet) -> None:
+    with FakeChatServer(answer=lambda body: "They look happy to me!", image_tokens=7) as server:
+        reasoner = asking(server)
+        with pytest.raises(MalformedCompletion):
+            run(sheet, reasoner, mode=mode)
+        verdict = run(sheet, reasoner, mode=mode, reserve=EmbeddedReasoner())
+    alone = run(sheet, EmbeddedReasoner(), mode=mode)
+    assert (verdict.reasoner, verdict.instead_of) == ("embedded@1", "mllm/made-up@1")
+    assert (verdict.labels, verdict.winner, verdict.abstain) == (alone.labels, alone.winner, alone.abstain)
+    assert (verdict.usage.calls, verdict.usage.prompt_tokens, verdict.usage.image_tokens) == (2, 200, 14)
+    assert verdict.explanation[:-1] == alone.explanation
+    assert verdict.explanation[-1] == "Reasoned by embedded@1, as no reply of mllm/made-up@1 could be used."
+
+
+def test_what_was_asked_in_vain_is_in_the_usage_of_the_reserve(sheet: EvidenceSheet) -> None:
+    """The first reply is fine, and the second one, in another order, never is."""
+    with FakeChatServer(answer=lambda body: reasoned_answer(body) if "Propose" in str(body) else "Happy!") as server:
+        verdict = run(sheet, asking(server, form="json"), reserve=EmbeddedReasoner())
+        calls = len(server.log)
+    assert verdict.instead_of is not None
+    assert (calls, verdict.usage.calls) == (3, 3)
+    assert (verdict.usage.prompt_tokens, verdict.usage.completion_tokens) == (300, 150)
+
+
+def test_no_reserve_steps_in_for_a_server_that_is_gone(sheet: EvidenceSheet) -> None:
+    with FakeChatServer(lambda sha256, before: "busy", answer=reasoned_answer) as server:
+        with pytest.raises(ServerFailed):
+            run(sheet, asking(server), reserve=EmbeddedReasoner())
+        assert run(sheet, EmbeddedReasoner(), reserve=asking(server)).instead_of is None
+
+
+def test_tokens_of_pictures_are_told_where_the_server_tells_them(sheet: EvidenceSheet) -> None:
+    for told, total in ((None, None), (0, 0), (90, 180)):
+        with FakeChatServer(answer=reasoned_answer, image_tokens=told) as server:
+            reasoner = asking(server)
+            assert run(sheet, reasoner).usage.image_tokens == total
+            assert reasoner.spent.image_tokens == total

@@ -166,7 +166,7 @@ def test_the_record_names_wheel_and_encoder() -> None:
     assert json.loads(json.dumps(record)) == record
 
 
-DOCUMENT = (Path(__file__).parents[3] / "docs" / "hydra.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "hydra_learning.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -242,10 +242,12 @@ class HttpProvider:
     def _reply(self, completion: Any, seconds: float) -> Reply:
         used = getattr(completion, "usage", None)
         prompt, completed = (getattr(used, name, None) for name in ("prompt_tokens", "completion_tokens"))
+        pictures = getattr(getattr(used, "prompt_tokens_details", None), "image_tokens", None)
         usage = Usage(
             calls=1,
             prompt_tokens=prompt,
             completion_tokens=completed,
+            image_tokens=pictures if type(pictures) is int else None,  # few servers tell it, none is held to a type
             seconds=seconds,
             cost=None if self._prices is None else self._prices.cost(prompt, completed),
         )

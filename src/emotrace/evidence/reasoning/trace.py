@@ -73,26 +73,30 @@ class Usage(Record):
     calls: int = 0
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    image_tokens: int | None = None
+    """How many of the prompt's tokens are pictures."""
     seconds: float | None = None
     cost: float | None = None
     """In the currency of the prices that the user gave; None without prices."""
 
     def __add__(self, other: Usage) -> Usage:
         """The sum; what either side does not know stays unknown only where both do not."""
-        seconds = _total(self.seconds, other.seconds)
+        seconds = total(self.seconds, other.seconds)
         return Usage(
             calls=self.calls + other.calls,
-            prompt_tokens=_total(self.prompt_tokens, other.prompt_tokens),
-            completion_tokens=_total(self.completion_tokens, other.completion_tokens),
+            prompt_tokens=total(self.prompt_tokens, other.prompt_tokens),
+            completion_tokens=total(self.completion_tokens, other.completion_tokens),
+            image_tokens=total(self.image_tokens, other.image_tokens),
             seconds=None if seconds is None else round(seconds, 3),
-            cost=_total(self.cost, other.cost),
+            cost=total(self.cost, other.cost),
         )
 
 
 Number = TypeVar("Number", int, float)
 
 
-def _total(a: Number | None, b: Number | None) -> Number | None:
+def total(a: Number | None, b: Number | None) -> Number | None:
+    """The sum of what is known; None where neither is."""
     return b if a is None else a if b is None else a + b
 
 

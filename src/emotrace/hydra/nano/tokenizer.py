@@ -47,6 +47,14 @@ CHAT_TEMPLATE = """\
 """Of what stands between the fence lines, ids, texts, strengths and certainties: `[V1] "brows rise" 0.7 0.8`."""
 
 
+WHOLE_REPLY = {
+    "defaults": {"role": "assistant"},
+    "start_anchor_pattern": r"\Z",
+    "fields": {"content": {"close": END, "content": "text"}},
+}
+"""Keeps `transformers serve` from taking `<think>` out of the reply, as it does for models of this kind."""
+
+
 def nano_tokenizer(vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
     """Trains the tokenizer, in a few seconds and always to the same result."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -76,6 +84,7 @@ def nano_tokenizer(vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
         chat_template=CHAT_TEMPLATE,
         padding_side="left",
         clean_up_tokenization_spaces=False,
+        response_template=WHOLE_REPLY,
     )
 
 

@@ -14,7 +14,6 @@ from typing import Any, Final, Literal
 from emotrace.errors import MalformedCompletion, UsageError
 from emotrace.evidence.observation import EvidenceSheet
 from emotrace.evidence.reasoning.trace import Usage
-from emotrace.hydra.asking.dialogue import EARLIER_CHARACTERS as EARLIER_CHARACTERS
 from emotrace.hydra.asking.dialogue import Dialogue
 from emotrace.hydra.asking.dialogue import Exchange as Exchange
 from emotrace.hydra.asking.model import ChatModel as ChatModel
@@ -123,6 +122,7 @@ class MllmReasoner:
             cached=len(recent) - len(asked),
             prompt_tokens=used.prompt_tokens,
             completion_tokens=used.completion_tokens,
+            image_tokens=used.image_tokens,
             seconds=used.seconds,
             cost=used.cost,
             agreement=round(agreements[0], 2) if agreements else None,
