@@ -31,7 +31,10 @@ SOURCES = [
         HYDRA / f"{name}.py"
         for name in ("confidence", "decide", "explain", "likelihood", "oracle", "parsing", "propose")
     ),
-    *(HYDRA / f"{name}.py" for name in ("protocol", "scoring", "trace", "verify", "world", "phrasings", "answers")),
+    *(
+        HYDRA / f"{name}.py"
+        for name in ("protocol", "quotes", "scoring", "trace", "verify", "world", "phrasings", "answers")
+    ),
     *(HYDRA / f"{name}.py" for name in ("faithfulness", "case_files", "clip_cases", "task_files", "task_functions")),
     *(HYDRA / "reasoners" / "mllm.py", *sorted((HYDRA / "asking").glob("*.py"))),
     *(path for name in ("coldstart", "learning", "nano") for path in sorted((HYDRA / name).glob("*.py"))),
@@ -40,7 +43,7 @@ SOURCES = [
 NOT_SETTINGS = {
     *("NEUTRAL", "SENSES", "TIE", "PERSPECTIVES", "MARKS", "NAMES", "STILLNESS"),  # names, numerical tolerance
     *("SIGNS", "HYPOTHESIS_LINE", "CHECK_LINE", "ANSWER_TEXT", "VERDICT_LINE", "CONFIDENCE_TEXT"),  # the grammar
-    *("GOLD_LINE", "LEAK_PHRASES", "TAGS", "WORDS", "CHAT_TEMPLATE", "WHOLE_REPLY"),  # wording
+    *("GOLD_LINE", "LEAK_PHRASES", "TAGS", "WORDS", "CHAT_TEMPLATE"),  # wording
     *("ORDER", "BEFORE_ASKING", "WORLD_TESTS", "SIZES", "CHANGES", "MEASURES", "KITS", "OPEN_KINDS"),  # lists
     *("PLAIN", "OF_SFT", "OF_GRPO", "OF_THE_MACHINE", "PROJECTIONS", "NOT_LANGUAGE"),  # names of others' parts
     *("REPLIES", "TRIED", "DEMONSTRATIONS", "MANIFEST", "DOCS", "WHOLE", "LINEAGE"),  # files

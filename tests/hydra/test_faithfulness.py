@@ -27,10 +27,11 @@ from emotrace.hydra.faithfulness import (
 from emotrace.hydra.learning.cases import world_cases
 from emotrace.hydra.propose import Hypothesis
 from emotrace.hydra.protocol import run
+from emotrace.hydra.quotes import quote_of
 from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
 from emotrace.hydra.reasoners.scripted import ScriptedReasoner
 from emotrace.hydra.trace import Answer, Check, Trace
-from emotrace.hydra.verify import Mark, Verification, quote_of
+from emotrace.hydra.verify import Mark, Verification
 from emotrace.results import Label, Verdict
 
 CUES = ("still_face", "tears", "pitch_flat", "soft", "w_loss", "w_cares")

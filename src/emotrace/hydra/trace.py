@@ -11,7 +11,8 @@ from typing import get_args
 from emotrace.errors import InvalidTrace
 from emotrace.evidence.observation import ID_PATTERN, MODALITIES, EvidenceSheet, Modality, is_clean
 from emotrace.hydra.propose import Hypothesis, is_word
-from emotrace.hydra.verify import Mark, quote_of
+from emotrace.hydra.quotes import quote_of
+from emotrace.hydra.verify import Mark
 from emotrace.results import AbstainCode, Verdict
 
 MAX_NOTES = 2

@@ -10,11 +10,10 @@ from typing import Literal, get_args
 from emotrace.errors import InvalidTrace
 from emotrace.evidence.observation import EvidenceSheet, Modality
 from emotrace.hydra.propose import Hypothesis
+from emotrace.hydra.quotes import true_quote
 
 Mark = Literal["supports", "contradicts", "silent"]
 MARKS: tuple[Mark, ...] = get_args(Mark)
-QUOTE_WORDS = 8
-"""[ours] Quotes have 3 to 8 words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +81,8 @@ def from_marks(
 ) -> Verification:
     """The verification of a reasoner that has no likelihood table: an unmarked observation is silent [ours].
 
+    A quote that is not in its observation is replaced by the observation's own words.
+
     phi = weight judged `supports` / all weight; psi = 1 − weight judged `contradicts` / weight judged either. A mark
     counts as a likelihood ratio of e, so log phi is the supporting weight and −log psi the contradicting one.
     """
@@ -93,7 +94,7 @@ def from_marks(
     return Verification(
         number=number,
         marks=every,
-        quotes={o.id: quotes.get(o.id, quote_of(o.text)) for o in sheet.observations},
+        quotes={o.id: true_quote(quotes.get(o.id), o.text) for o in sheet.observations},
         missing=tuple(sheet.missing),
         unexplained=tuple(id for id, mark in every.items() if mark != "supports"),
         log_phi=round(weight["supports"], 2),
@@ -101,8 +102,3 @@ def from_marks(
         phi=round(weight["supports"] / max(sum(weight.values()), 1e-9), 2),
         psi=round(1.0 - weight["contradicts"] / judged, 2) if judged else 1.0,
     )
-
-
-def quote_of(text: str) -> str:
-    """The first words of an observation, as they are quoted."""
-    return " ".join(text.split()[:QUOTE_WORDS])

@@ -32,6 +32,9 @@ def test_the_loss_falls_and_the_model_writes_what_it_was_shown(
     assert all(line["seconds"] > 0 for line in apprentice.metrics)
     model = AutoModelForCausalLM.from_pretrained(apprentice.final)
     tokenizer = AutoTokenizer.from_pretrained(apprentice.final)
+    # A server that cuts `<think>` off a reply would leave nothing to be read.
+    said = tokenizer("<think>\n</think>\n<ans>sad [V1]</ans>")["input_ids"]
+    assert tokenizer.parse_response(said, prefix="").get("content", "").startswith("<think>")
     shown = demonstrations[0]
     asked = tokenizer.apply_chat_template(
         prompt_messages(shown.sheet, k=shown.k), return_tensors="pt", return_dict=True, add_generation_prompt=True

@@ -11,6 +11,7 @@ from peft import PeftModel
 
 from emotrace.files import write_atomically
 from emotrace.hydra.learning.policy import Policy
+from emotrace.hydra.learning.prompts import whole_reply
 from emotrace.hydra.learning.run_folder import ADAPTER, CARD, LINEAGE, RunFolder
 from emotrace.training.whole_folder import replacing
 
@@ -41,6 +42,9 @@ def finish(run: RunFolder, trainer: Any, policy: Policy, lineage: Sequence[Mappi
             _merge(policy, run.path / ADAPTER, part)
         else:
             _move(saved, part)
+        tokenizer: Any = getattr(policy.processor, "tokenizer", policy.processor)
+        if getattr(tokenizer, "response_template", None) is None:
+            tokenizer.response_template = whole_reply(str(tokenizer.eos_token))
         policy.processor.save_pretrained(part)
         record = json.dumps({"runs": lineage}, indent=1, ensure_ascii=False)
         write_atomically(part / LINEAGE, record + "\n")

@@ -5,6 +5,8 @@ A policy that learned another question than it is served with would be measured 
 
 from __future__ import annotations
 
+from typing import Any
+
 from emotrace.evidence.observation import EvidenceSheet
 from emotrace.evidence.reasoning.requests import Text
 from emotrace.hydra.asking.prompts import lines
@@ -31,3 +33,16 @@ def prompt_messages(sheet: EvidenceSheet, *, k: int, frames: tuple[Frame, ...] =
         {"role": "system", "content": question.system("tags")},
         {"role": "user", "content": "\n".join(told)},
     ]
+
+
+def whole_reply(end: str) -> dict[str, Any]:
+    """A response template that leaves a reply as it is.
+
+    Without one, `transformers serve` takes `<think>` for a model's own thoughts, and cuts it and what is before it off
+    the replies of some kinds of models.
+
+    Args:
+        end: The token that ends a reply.
+    """
+    fields = {"content": {"close": end, "content": "text"}}
+    return {"defaults": {"role": "assistant"}, "start_anchor_pattern": r"\Z", "fields": fields}

@@ -1,8 +1,8 @@
 """The tokenizer of the small models: byte-level BPE, trained on sheets and trajectories of the simulated world [ours].
 
-Its chat template passes on the observations between the two fence lines of a question, without their times, and nothing
-else: a small model has no use for instructions that never change. So a server of it takes the same question as any other
-model does, word for word.
+Its chat template passes on the observations between the two fence lines of a question, without their times, and
+nothing else: a small model has no use for instructions that never change. So a server of it takes the same question as
+any other model does, word for word.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from emotrace.hydra.asking.question import sheet_lines
 from emotrace.hydra.grammar import render, trace_of
+from emotrace.hydra.learning.prompts import whole_reply
 from emotrace.hydra.protocol import run
 from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
 from emotrace.hydra.world import World, sample
@@ -47,14 +48,6 @@ CHAT_TEMPLATE = """\
 """Of what stands between the fence lines, ids, texts, strengths and certainties: `[V1] "brows rise" 0.7 0.8`."""
 
 
-WHOLE_REPLY = {
-    "defaults": {"role": "assistant"},
-    "start_anchor_pattern": r"\Z",
-    "fields": {"content": {"close": END, "content": "text"}},
-}
-"""Keeps `transformers serve` from taking `<think>` out of the reply, as it does for models of this kind."""
-
-
 def nano_tokenizer(vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
     """Trains the tokenizer, in a few seconds and always to the same result."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -84,7 +77,7 @@ def nano_tokenizer(vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
         chat_template=CHAT_TEMPLATE,
         padding_side="left",
         clean_up_tokenization_spaces=False,
-        response_template=WHOLE_REPLY,
+        response_template=whole_reply(END),
     )
 
 

@@ -21,9 +21,10 @@ from emotrace.hydra.confidence import Calibration, Features, shipped_calibration
 from emotrace.hydra.decide import Decision, choose_word, conflict
 from emotrace.hydra.likelihood import LABEL_PRICE, SHOWN_AFFECTS, STILLNESS, label_sets, membership
 from emotrace.hydra.propose import MAX_CITES, PERSPECTIVES, RIVAL_OVERLAP, Hypothesis, Perspective, cluster_of
+from emotrace.hydra.quotes import quote_of
 from emotrace.hydra.scoring import MASKING_PRICE, NEUTRAL, TIE, Scores, readings, score, supports
 from emotrace.hydra.trace import Answer
-from emotrace.hydra.verify import Mark, Verification, quote_of
+from emotrace.hydra.verify import Mark, Verification
 from emotrace.labels.affects import AFFECT_NAMES, AFFECTS
 
 PERSPECTIVE_WEIGHTS: Mapping[Perspective, Mapping[Modality, float]] = {

@@ -6,11 +6,9 @@ from typing import NamedTuple
 
 from emotrace.evidence.observation import EvidenceSheet, Modality
 from emotrace.hydra.grammar import LEAST_QUOTE_WORDS
+from emotrace.hydra.quotes import QUOTE_IS_NEAR, QUOTE_IS_TRUE, share_found
 from emotrace.hydra.rewards.reading import CheckLine, Reading
 
-QUOTE_IS_TRUE = 0.8
-QUOTE_IS_NEAR = 0.6
-"""[ours] Shares of a quote's trigrams that the observation must hold: a full score, and half of one."""
 UNITS = 10**9
 """Weights are kept as whole numbers of this unit, so that no sum depends on the order of the lines."""
 
@@ -91,20 +89,6 @@ class SheetIndex:
         if share < 1.0 and any(share_found(quote, other) > share for other in others):
             return 0.0
         return 1.0 if share >= QUOTE_IS_TRUE else 0.5
-
-
-def share_found(quote: str, text: str) -> float:
-    """Share of a quote's different character trigrams that a text holds, 0..1.
-
-    That quotes are matched roughly is the paper's [paper], this form of it ours [ours].
-
-    >>> share_found("the brows rise", "both of the brows rise"), share_found("abcd", "abc")
-    (1.0, 0.5)
-    """
-    if quote in text:
-        return 1.0
-    trigrams = {quote[start : start + 3] for start in range(max(len(quote) - 2, 1))}
-    return sum(trigram in text for trigram in trigrams) / len(trigrams)
 
 
 class Trajectory(NamedTuple):
