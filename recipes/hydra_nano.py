@@ -48,6 +48,8 @@ from emotrace.training.seeds import generator_of
 Ids = list[int]
 AT_ONCE = 3
 """Groups whose gradient is computed at once."""
+MOST_TOKENS = 288
+"""Of a trajectory; a longer one is cut off, and so malformed. The teacher's have at most 268, with K = 4."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +73,7 @@ class Reinforcement:
     """Sheets per step."""
     lr: float = 2e-4
     temperature: float = 1.0
-    most_tokens: int = 400
-    """Of a trajectory; a longer one is cut off, and so malformed."""
+    most_tokens: int = MOST_TOKENS
     clip_norm: float = 1.0
     apart: bool = False
     """Whether each reward is normalised by itself before they are added (TRL's `normalize_then_sum`)."""
@@ -188,7 +189,7 @@ def sample(
     *,
     group: int = 1,
     temperature: float = 1.0,
-    most_tokens: int = 400,
+    most_tokens: int = MOST_TOKENS,
     generator: torch.Generator | None = None,
 ) -> list[Ids]:
     """`group` trajectories for each prompt, each ending in the end token unless it was cut off.
