@@ -67,7 +67,7 @@ class Imitation:
 class Reinforcement:
     """Settings of the second stage [ours]."""
 
-    steps: int = 40
+    steps: int = 60
     group: int = 8
     prompts: int = 12
     """Sheets per step."""

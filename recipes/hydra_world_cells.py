@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import islice
 from multiprocessing import get_context
@@ -128,25 +129,38 @@ def draws(split: str) -> tuple[Draw, ...]:
 
 
 def policy(cell: Cell) -> Qwen3ForCausalLM:
-    """The trained model of a cell, from its folder where it is there."""
-    if not (cell.folder / "trained.json").exists():
+    """The trained model of a cell, from its folder where it is there.
+
+    Raises:
+        SystemExit: The one that is there was trained with other settings.
+    """
+    trained = cell.folder / "trained.json"
+    if not trained.exists():
         _train(cell)
+    elif json.loads(trained.read_text(encoding="utf-8"))["settings"] != settings_of(cell):
+        sys.exit(f"{cell.folder} was trained with other settings: remove it, and what began with it")
     model: Qwen3ForCausalLM = AutoModelForCausalLM.from_pretrained(cell.folder)
     return model
 
 
-def _train(cell: Cell) -> None:
-    started = time.perf_counter()
-    record: dict[str, Any]
+def settings_of(cell: Cell) -> dict[str, Any]:
+    """What a cell's own stage is trained with, as plain values."""
+    budget = BUDGETS[cell.size]
     if cell.stage == "sft":
+        return {"sheets": budget.sheets, **asdict(budget.imitation)}
+    return {**asdict(budget.reinforcement), "apart": cell.stage == "apart"}
+
+
+def _train(cell: Cell) -> None:
+    model = None if cell.stage == "sft" else policy(cell.start)
+    started = time.perf_counter()
+    if model is None:
         model, record = _imitate(cell)
     else:
-        model = policy(cell.start)
-        started = time.perf_counter()
         record = _reinforce(cell, model)
     cell.folder.mkdir(parents=True, exist_ok=True)
     save_nano(cell.folder, model, tokenizer())
-    record["seconds"] = round(time.perf_counter() - started, 1)
+    record |= {"seconds": round(time.perf_counter() - started, 1), "settings": settings_of(cell)}
     write_atomically(cell.folder / "trained.json", json.dumps(record, indent=1) + "\n")
 
 

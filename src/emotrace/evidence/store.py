@@ -3,13 +3,14 @@
 A trace is any record that knows its key and what it was made from. One made from something else (other frames, another
 model) gets a line of its own; no line is ever changed. Each line is written in one piece behind a lock, so that several
 processes may share a file; what a killed process left of its last line is cut off before the next one is written. The
-records stay on disk: in memory is only where they lie.
+records stay on disk: in memory is only where they lie. Threads may share a store.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ class TraceStore(Generic[TraceT]):
         self._places: dict[TraceKey, list[_Place]] = {}
         self._end = 0
         self._lines = 0
+        self._lock = threading.Lock()
         self._catch_up()
 
     def __len__(self) -> int:
@@ -121,15 +123,15 @@ class TraceStore(Generic[TraceT]):
             raise UnwritableOutput(f"a trace of {len(line)} bytes is longer than a line may be", where=self.path)
         make_folder(self.path.parent)
         try:
-            with self._locked() as file:
+            with self._lock, self._locked() as file:
                 self._catch_up()
                 if any(place.made_from == _items(trace) for place in self._places.get(trace.key, [])):
                     return False
                 self._mend(file)
                 self._write(file, line)
+                self._note(trace, len(line))
         except OSError as error:
             raise UnwritableOutput(f"cannot be written ({error.strerror})", where=self.path) from error
-        self._note(trace, len(line))
         return True
 
     @contextmanager

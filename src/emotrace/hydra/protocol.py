@@ -52,14 +52,13 @@ def run(
     """
     if not 0 <= k <= MAX_HYPOTHESES:
         raise UsageError(f"the number of hypotheses must be 0 to {MAX_HYPOTHESES}, got {k}", where="k")
-    if isinstance(reasoner, Metered):
-        reasoner.take_usage()  # what an earlier run took before it failed is not this one's
+    mind = reasoner.session() if isinstance(reasoner, Metered) else reasoner
     try:
-        return _reasoned(sheet, reasoner, k, mode, swap_check, abstain)
+        return _reasoned(sheet, mind, k, mode, swap_check, abstain)
     except MalformedCompletion:
         if reserve is None:
             raise
-    spent = reasoner.take_usage() if isinstance(reasoner, Metered) else Usage()
+    spent = mind.usage() if isinstance(mind, Metered) else Usage()
     verdict = run(sheet, reserve, k=k, mode=mode, swap_check=swap_check, abstain=abstain)
     verdict = verdict.model_copy(update={"instead_of": reasoner.name, "usage": spent + verdict.usage})
     return verdict.model_copy(update={"explanation": explain(sheet, verdict)})
@@ -142,7 +141,7 @@ def _verdict(
         abstain=code,
         best_guess=tuple(answer.word for answer in decision.answers) if code else (),
         order_consistency=None if consistency is None else round(consistency, 2),
-        usage=reasoner.take_usage() if isinstance(reasoner, Metered) else Usage(),
+        usage=reasoner.usage() if isinstance(reasoner, Metered) else Usage(),
         reasoner=reasoner.name,
     )
     return verdict.model_copy(update={"explanation": explain(sheet, verdict)})

@@ -42,16 +42,20 @@ class Reasoner(Protocol):
 
 
 @runtime_checkable
-class Metered(Protocol):
-    """What a reasoner offers beside, if asking it takes calls, tokens and time."""
+class Metered(Reasoner, Protocol):
+    """A reasoner that takes calls, tokens and time; several threads may ask it, each in sessions of its own."""
 
     @property
     def settings(self) -> dict[str, Any]:
         """What decides its replies: server, model, hash of the prompts, sampling."""
         ...
 
-    def take_usage(self) -> Usage:
-        """What was asked since this was last called."""
+    def session(self) -> Metered:
+        """The same reasoner with a meter that begins at nothing; what it takes counts for this one too."""
+        ...
+
+    def usage(self) -> Usage:
+        """What was asked in this session."""
         ...
 
 

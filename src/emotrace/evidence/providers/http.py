@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import threading
 import time
 import wave
 import weakref
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emotrace.errors import MissingExtra, ServerFailed, UsageError
 from emotrace.evidence.providers.interface import Reply
+from emotrace.evidence.providers.once import Once
 from emotrace.evidence.providers.retries import Pace, Patience, TryAgain, patiently
 from emotrace.evidence.reasoning.requests import Image, Part, Request, Sense, Sound, Text
 from emotrace.evidence.reasoning.trace import Usage
@@ -101,10 +101,9 @@ class HttpProvider:
         self.model = model
         self._client = _client(base_url, timeout_seconds)
         weakref.finalize(self, self._client.close)  # connections end with the provider, whoever holds it
-        self._announce, self._announced = announce, False
+        self._announce, self._announced = announce, Once[None]()
         self._patience, self._pace, self._prices = patience or Patience(), Pace(per_minute), prices
-        self._capabilities = capabilities
-        self._lock = threading.Lock()
+        self._capabilities, self._told = Once[Capabilities](), capabilities
 
     def senses(self) -> tuple[Sense, ...]:
         """Words, and what the server was found to take in."""
@@ -117,15 +116,7 @@ class HttpProvider:
         Raises:
             ServerFailed: It is not there, or does not let us in.
         """
-        with self._lock:
-            if self._capabilities is None:
-                formats = [mode for mode in ("schema", "object") if self._takes([Text(text=_PING)], mode)]
-                self._capabilities = Capabilities(
-                    vision=self._takes([Text(text=_PING), Image(jpeg=_grey_jpeg())], "text"),
-                    audio=self._takes([Text(text=_PING), Sound(wav=_silent_wav())], "text"),
-                    json_mode=formats[0] if formats else "text",
-                )
-            return self._capabilities
+        return self._told or self._capabilities.get(self._find_capabilities)
 
     def ask(self, request: Request) -> Reply:
         """The answer to one question.
@@ -184,6 +175,14 @@ class HttpProvider:
             return Reply(finish="failed", reason=sent, usage=Usage(calls=1, seconds=seconds))
         return self._reply(sent, seconds)
 
+    def _find_capabilities(self) -> Capabilities:
+        formats = [mode for mode in ("schema", "object") if self._takes([Text(text=_PING)], mode)]
+        return Capabilities(
+            vision=self._takes([Text(text=_PING), Image(jpeg=_grey_jpeg())], "text"),
+            audio=self._takes([Text(text=_PING), Sound(wav=_silent_wav())], "text"),
+            json_mode=formats[0] if formats else "text",
+        )
+
     def _ask_for_json(self, body: dict[str, Any], schema: Mapping[str, Any]) -> None:
         mode = self.capabilities().json_mode
         if mode == "schema":
@@ -216,9 +215,7 @@ class HttpProvider:
         import openai
 
         with_host = str(self.host)
-        if not self._announced:
-            self._announced = True
-            self._announce(f"clips are sent to {with_host} (model {self.model})")
+        self._announced.get(lambda: self._announce(f"clips are sent to {with_host} (model {self.model})"))
         self._pace.wait()
         try:
             return self._client.chat.completions.create(**body)

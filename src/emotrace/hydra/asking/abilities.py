@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from emotrace.evidence.providers.http import Capabilities
+from emotrace.evidence.providers.once import Once
 from emotrace.evidence.reasoning.requests import Image, Part, Sound, Text
 from emotrace.hydra.asking.model import ChatModel
 from emotrace.hydra.asking.prompts import Form
@@ -29,7 +30,7 @@ class Abilities:
 
     def __init__(self, model: ChatModel, form: Form | None) -> None:
         self._model, self._form = model, form
-        self._taken: dict[type[Part], bool] = {}
+        self._taken: dict[type[Part], Once[bool]] = {Image: Once(), Sound: Once()}
 
     def for_question(self, question: Question) -> Capabilities:
         """What the server takes of a question. May ask it, with material of no clip.
@@ -50,10 +51,10 @@ class Abilities:
         return self._form or ("json" if takes.json_mode == "schema" else "tags")
 
     def _takes(self, part: Part) -> bool:
-        kind = type(part)
-        if kind not in self._taken:
-            reply = self._model.complete(
-                _PING, [Text(text=_PING), part], schema=None, temperature=0.0, seed=None, max_tokens=_PING_TOKENS
-            )
-            self._taken[kind] = reply.finish != "failed"
-        return self._taken[kind]
+        return self._taken[type(part)].get(lambda: self._ask_whether_it_takes(part))
+
+    def _ask_whether_it_takes(self, part: Part) -> bool:
+        reply = self._model.complete(
+            _PING, [Text(text=_PING), part], schema=None, temperature=0.0, seed=None, max_tokens=_PING_TOKENS
+        )
+        return reply.finish != "failed"

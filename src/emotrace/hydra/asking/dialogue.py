@@ -6,6 +6,7 @@ last. What was tried before stays in the file of replies.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -70,6 +71,7 @@ class Dialogue:
         replies: Replies,
     ) -> None:
         self.exchanges: list[Exchange] = []
+        self._whole: Dialogue | None = None
         self.settings: dict[str, Any] = {
             "form": form or "auto",
             "temperature": temperature,
@@ -78,6 +80,12 @@ class Dialogue:
         }
         self._model, self._replies = model, replies
         self._abilities = Abilities(model, form)
+
+    def session(self) -> Dialogue:
+        """The same dialogue with exchanges of its own, which are told to this one too."""
+        session = copy(self)
+        session.exchanges, session._whole = [], self
+        return session
 
     def trace(self, question: Question, *, sample: int = 0) -> Trace:
         """The trace of a usable reply, kept or new, be it to the second asking.
@@ -109,7 +117,7 @@ class Dialogue:
             heard += [second] if second is not None else []
         if not heard or not heard[-1].reading.status.is_read:
             return None
-        self.exchanges += [each.exchange for each in heard]
+        self._note(*(each.exchange for each in heard))
         return heard[-1]
 
     def _asked_now(self, question: Question, sample: int) -> _Heard:
@@ -120,7 +128,7 @@ class Dialogue:
         again = _second(question, first)
         kept = self._kept(again, sample)
         if kept is not None and kept.reading.status.is_read:
-            self.exchanges.append(kept.exchange)
+            self._note(kept.exchange)
             return kept
         return self._send(again, sample)
 
@@ -162,8 +170,13 @@ class Dialogue:
         )
         self._replies.keep(kept)
         heard = _heard(question, kept, cached=False)
-        self.exchanges.append(heard.exchange)
+        self._note(heard.exchange)
         return heard
+
+    def _note(self, *exchanges: Exchange) -> None:
+        self.exchanges.extend(exchanges)
+        if self._whole is not None:
+            self._whole._note(*exchanges)
 
     def _key(self, question: Question, sample: int) -> TraceKey:
         settings = {**self.settings, **({"sample": sample} if sample else {})}

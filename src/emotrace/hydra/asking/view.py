@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import wave
 from dataclasses import replace
-from functools import cached_property
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from emotrace.evidence.observation import EvidenceSheet, clean
+from emotrace.evidence.providers.once import Once
 from emotrace.evidence.reasoning.material import Picture
 from emotrace.media.audio import SAMPLE_RATE_HZ
 from emotrace.media.clip import Clip
@@ -50,14 +50,16 @@ class ClipView:
         self.sound = sound and clip.has_audio
         self.words = words
         self._clip = replace(clip, rate_hz=rate_hz).anonymous()
+        self._pictures = Once[list[Picture]]()
 
     def pictures_of(self, sheet: EvidenceSheet) -> tuple[Picture, ...]:
         """At most `frames` pictures, uniform over the sheet's span; none for a sheet of another clip."""
         if not self.frames or sheet.clip_id != self.clip_id:
             return ()
         span = sheet.span
-        nearest = min(self._pictures, key=lambda each: abs(each.time_seconds - span.middle_seconds))
-        inside = [each for each in self._pictures if _meets(each.time_seconds, span)] or [nearest]
+        pictures = self._pictures.get(self._small_pictures)
+        nearest = min(pictures, key=lambda each: abs(each.time_seconds - span.middle_seconds))
+        inside = [each for each in pictures if _meets(each.time_seconds, span)] or [nearest]
         count = min(self.frames, len(inside))
         return tuple(inside[(2 * number + 1) * len(inside) // (2 * count)] for number in range(count))
 
@@ -94,8 +96,7 @@ class ClipView:
         said = self._clip.transcript
         return len(said.words) if self.words and said is not None else 0
 
-    @cached_property
-    def _pictures(self) -> list[Picture]:
+    def _small_pictures(self) -> list[Picture]:
         return [
             Picture(time_seconds=round(frame.time_seconds, 2), jpeg=jpeg_of(frame.image))
             for frame in self._clip.frames()

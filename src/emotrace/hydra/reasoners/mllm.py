@@ -8,6 +8,7 @@ specification, section 6.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -83,12 +84,11 @@ class MllmReasoner:
             max_tokens=max_tokens,
             replies=replies or Replies(),
         )
-        self._taken = 0
         self._agreements: list[float] = []
 
     @property
     def exchanges(self) -> list[Exchange]:
-        """Every reply so far, usable or not."""
+        """Every reply so far, usable or not, in the order in which they came."""
         return self._dialogue.exchanges
 
     @property
@@ -111,21 +111,24 @@ class MllmReasoner:
         """What all questions took so far, as the server reported it; replies that were kept cost nothing."""
         return sum((each.usage for each in self.exchanges if not each.cached), Usage())
 
-    def take_usage(self) -> VerdictUsage:
-        """What was asked since this was last called."""
-        recent, self._taken = self.exchanges[self._taken :], len(self.exchanges)
-        asked = [each for each in recent if not each.cached]
-        used = sum((each.usage for each in asked), Usage())
-        agreements, self._agreements = self._agreements, []
+    def session(self) -> MllmReasoner:
+        """The same reasoner with exchanges and usage of its own; they count for this one too."""
+        session = copy(self)
+        session._dialogue, session._agreements = self._dialogue.session(), []
+        return session
+
+    def usage(self) -> VerdictUsage:
+        """What was asked in this session; the agreement is that of its first vote."""
+        asked, used = sum(not each.cached for each in self.exchanges), self.spent
         return VerdictUsage(
-            calls=len(asked),
-            cached=len(recent) - len(asked),
+            calls=asked,
+            cached=len(self.exchanges) - asked,
             prompt_tokens=used.prompt_tokens,
             completion_tokens=used.completion_tokens,
             image_tokens=used.image_tokens,
             seconds=used.seconds,
             cost=used.cost,
-            agreement=round(agreements[0], 2) if agreements else None,
+            agreement=round(self._agreements[0], 2) if self._agreements else None,
         )
 
     def reason(self, sheet: EvidenceSheet, k: int) -> Trace:
