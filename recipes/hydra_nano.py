@@ -101,7 +101,7 @@ def cold_start(k: int, *, sheets: int, seed: int, saw: Saw = "nothing") -> ColdS
     """Trajectories of the embedded reasoner on the world's training sheets, those that agree with gold."""
     level_one = LevelOne(WorldWheel())
     teacher = EmbeddedTeacher(saw=saw, agreement=level_one.agreement)
-    return build(from_world("train").first(sheets), teacher, Plan(k=k, seed=seed), level_one=level_one)
+    return build(from_world("train", first=sheets), teacher, Plan(k=k, seed=seed), level_one=level_one)
 
 
 def rows_of(tokenizer: PreTrainedTokenizerFast, demonstrations: Iterable[Demonstration]) -> list[tuple[Ids, Ids]]:

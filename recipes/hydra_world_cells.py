@@ -191,7 +191,7 @@ def _reinforce(cell: Cell, model: Qwen3ForCausalLM) -> dict[str, Any]:
         seed=cell.seed,
         watch=lambda step, scores: rows.append([round(float(value), 4) for value in scores.raw.mean(axis=0)]),
     )
-    return {"reward": [round(value, 4) for value in done.reward], "raw": {"terms": list(TERMS), "steps": rows}}
+    return {"reward": [round(step.reward, 4) for step in done], "raw": {"terms": list(TERMS), "steps": rows}}
 
 
 @cache

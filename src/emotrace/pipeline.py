@@ -9,24 +9,26 @@ sheets.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from emotrace.errors import UsageError
 from emotrace.evidence.observation import EvidenceSheet, SegmentKind
-from emotrace.evidence.segments import segment
+from emotrace.evidence.segments import Stretch, segment
 from emotrace.evidence.sheets import Witness, sheet_of
 from emotrace.evidence.voice_activity import speech_turns
 from emotrace.evidence.witnesses import watch_and_hear, witnesses
 from emotrace.hydra.protocol import run as reason
 from emotrace.hydra.reasoner import Metered, Reasoner
 from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
+from emotrace.hydra.together import AT_ONCE, verdicts_of
 from emotrace.media.clip import MAX_DURATION_SECONDS, Clip
 from emotrace.media.faces import detector as build_detector
 from emotrace.progress import Watch
 from emotrace.provenance import Recording, provenance
 from emotrace.purpose import check_purpose
-from emotrace.results import Analysis, Person, Segment
+from emotrace.results import Analysis, Person, Segment, Verdict
 from emotrace.span import Span
 from emotrace.systems import System, joined
 
@@ -42,6 +44,7 @@ def analyze(
     reserve: Reasoner | None = None,
     mode: Literal["one", "steps"] = "one",
     swap_check: bool | None = None,
+    concurrency: int = AT_ONCE,
     systems: Sequence[System] = (),
     k: int = 2,
     rate_hz: float = 5.0,
@@ -66,6 +69,8 @@ def analyze(
             has `instead_of`. None makes that an error.
         mode: Whether a language model is asked for everything in `one` generation, or in `steps`.
         swap_check: Whether it decides again in another order; None: exactly where the order could matter.
+        concurrency: About how many stretches a server is asked at once; the result does not depend on it. What is no
+            server reasons about one after the other.
         systems: Trained models that read the clip too, such as `emotrace.grace.video.system.GraceSystem.load(folder)`.
         k: Number of rival readings that are proposed, 0..4.
         rate_hz: Pictures looked at per second.
@@ -120,21 +125,16 @@ def analyze(
         witness.id: [by_person[witness.id] for by_person in read if witness.id in by_person] for witness in people
     }
 
-    def judge(witness: Witness, span: Span, kind: SegmentKind, text: str | None) -> Segment:
-        sheet, own = measured(witness, span), readings.get(witness.id, ())
-        for reading in own:
+    def sheet_on(witness: Witness, span: Span) -> EvidenceSheet:
+        sheet = measured(witness, span)
+        for reading in readings.get(witness.id, ()):
             sheet = joined(sheet, reading.findings(span))
-        return Segment(
-            span=span,
-            kind=kind,
-            text=text,
-            sheet=sheet,
-            verdict=reason(sheet, mind, k=k, mode=mode, swap_check=swap_check, abstain=abstain, reserve=reserve),
-            fusion=next((fused for reading in own if (fused := reading.fusion(span)) is not None), None),
-        )
+        return sheet
 
-    def portray(witness: Witness) -> Person:
-        own = [stretch for stretch in stretches if witness.is_in(stretch.span)]
+    def judge(sheet: EvidenceSheet) -> Verdict:
+        return reason(sheet, mind, k=k, mode=mode, swap_check=swap_check, abstain=abstain, reserve=reserve)
+
+    def portray(witness: Witness, segments: list[Segment]) -> Person:
         return Person(
             id=witness.id,
             seen=witness.track is not None,
@@ -142,22 +142,30 @@ def analyze(
             presence=tuple(span.rounded() for span in witness.presence),
             boxes=recording.boxes(witness.track),
             expressions=tuple(each for reading in readings[witness.id] for each in reading.expressions),
-            segments=tuple(judge(witness, s.span, s.kind, s.text_of(witness.utterances)) for s in own),
-            overall=judge(witness, whole, "whole", None),
+            segments=tuple(segments[:-1]),
+            overall=segments[-1],
         )
 
-    persons = []
     with watch.stage("reason"):
-        for number, witness in enumerate(people):
-            watch.progress("reasoning", number, len(people))
-            persons.append(portray(witness))
+        parts = [part for witness in people or [Witness(id="nobody")] for part in _parts(witness, stretches, whole)]
+        sheets = [sheet_on(part.witness, part.span) for part in parts]
+        at_once = concurrency if isinstance(mind, Metered) else 1
+        verdicts = verdicts_of(sheets, judge, at_once=at_once, watch=watch)
+    segments: dict[str, list[Segment]] = {}
+    for part, sheet, verdict in zip(parts, sheets, verdicts, strict=True):
+        fusions = (reading.fusion(part.span) for reading in readings.get(part.witness.id, ()))
+        fusion = next((fused for fused in fusions if fused is not None), None)
+        segments.setdefault(part.witness.id, []).append(
+            Segment(span=part.span, kind=part.kind, text=part.text, sheet=sheet, verdict=verdict, fusion=fusion)
+        )
+    persons = [portray(witness, segments[witness.id]) for witness in people]
     most = max(range(len(people)), key=lambda i: people[i].evidence_seconds, default=None)
     main = None if most is None else persons[most]
     return Analysis(
         source=recording.source(turns),
         missing=recording.missing(people),
         persons=tuple(persons),
-        verdict=(judge(Witness(id="nobody"), whole, "whole", None) if main is None else main.overall).verdict,
+        verdict=verdicts[-1] if main is None else main.overall.verdict,
         main_person=None if main is None else main.id,
         notes=recording.notes(people),
         provenance=provenance(
@@ -179,6 +187,23 @@ def analyze(
             },
         ),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """A stretch of one person, about which there is to be a verdict."""
+
+    witness: Witness
+    span: Span
+    kind: SegmentKind
+    text: str | None
+
+
+def _parts(witness: Witness, stretches: Sequence[Stretch], whole: Span) -> list[_Part]:
+    """The stretches in which a person is there, and the whole at the end."""
+    own = [s for s in stretches if witness.is_in(s.span)]
+    parts = [_Part(witness=witness, span=s.span, kind=s.kind, text=s.text_of(witness.utterances)) for s in own]
+    return [*parts, _Part(witness=witness, span=whole, kind="whole", text=None)]
 
 
 def _asked(mind: Reasoner, mode: str, swap_check: bool | None) -> dict[str, Any]:

@@ -124,6 +124,7 @@ OF_A_MODEL = {
         "--completion-price": "0",
         "--tries": "4",
         "--timeout": "120",
+        "--concurrency": "8",
     },
     **dict.fromkeys(("--yes", "--stepwise", "--swap", "--no-swap", "--send-sound", "--send-words", "--no-send-words")),
 }
@@ -150,7 +151,7 @@ def test_what_could_not_be_used_is_asked_anew_and_prices_make_a_cost(analyze: An
     bad = [True]
     with FakeChatServer(answer=lambda body: "Happy!" if bad[0] else reasoned_answer(body)) as server:
         args = ("--reasoner", server.url, "--model", "made-up", "--form", "tags", "--no-swap", "--frames", "0")
-        assert analyze(*args).returncode == 3
+        assert analyze(*args, "--concurrency", "1").returncode == 3
         bad[0] = False
         run = analyze(*args, "--samples", "1", "--prompt-price", "1", "--completion-price", "2")
         assert run.returncode == 0, run.stderr

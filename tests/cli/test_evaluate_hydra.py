@@ -153,7 +153,7 @@ def test_a_server_is_asked_once_and_its_cost_is_told(file: Path, tmp_path: Path,
 
 
 def test_a_killed_run_goes_on_and_asks_nothing_twice(file: Path, tmp_path: Path, server: FakeChatServer) -> None:
-    args = [*OWN, "--cases", file, "--reasoner", server.url, "--model", "m", "--faithfulness"]
+    args = [*OWN, "--cases", file, "--reasoner", server.url, "--model", "m", "--faithfulness", "--concurrency", 1]
     server.hold_after = 7  # amid a clip: each takes two questions
     command = [str(each) for each in (EMOTRACE, "evaluate", *args, "--out", tmp_path / "killed")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -264,6 +264,7 @@ def test_a_server_that_answers_nobody_ends_the_run(fault: Any, file: Path, tmp_p
         (("-p", "nothing", "--predict", "hydra", "--cases", "FILE"), UsageError, "nothing"),
         ((*OWN, "--cases", "FILE", "--truth", "FILE"), UsageError, "--predict"),
         ((*OWN, "--cases", "FILE", "--stepwise"), UsageError, "--reasoner"),
+        ((*OWN, "--cases", "FILE", "--concurrency", "8"), UsageError, "--reasoner"),
         ((*OWN, "--cases", "FILE", "--reasoner", "http://127.0.0.1:9/v1", "--prompt-price", "1"), UsageError, "both"),
         ((*OWN, "--cases", "FILE", "--reasoner", "http://models.example/v1", "--model", "m"), UsageError, "--yes"),
         ((*OWN, "--data", "generic"), UsageError, "--root"),

@@ -21,7 +21,7 @@ ROOMS = {
     "observation": "evidence",
     **dict.fromkeys(("view", "reading", "dialogue"), "hydra.asking"),
     "mllm": "hydra.reasoners",
-    **dict.fromkeys(("serving", "filters", "ordering", "balance"), "hydra.coldstart"),
+    **dict.fromkeys(("serving", "filters", "ordering", "balance", "captions"), "hydra.coldstart"),
     **dict.fromkeys(("alarms", "presets"), "hydra.learning"),
     **dict.fromkeys(("model", "tokenizer"), "hydra.nano"),
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -230,8 +231,8 @@ def test_halves_of_conflict(recipe: Module) -> None:
 def test_true_direction_follows_the_world(recipe: Module) -> None:
     verify, world = recipe("world_verify"), World()
     observations = [o for draw in recipe("world_cells").draws("iid") for o in draw.sheet.observations]
-    directions = {verify.true_direction(world, ["sad"], o) for o in observations}
-    assert directions == set(verify.MARKS)
+    readings = [["sad"], ["happy", "worried"], ["calm"], ["angry", "sad", "amused"]]
+    assert {verify.true_direction(world, words, o) for o in observations for words in readings} == set(verify.MARKS)
     for o in observations:
         column = [cue.key for cue in world.cues[o.modality]].index(o.cue)
         emission = world.emission[o.modality][:, column]
@@ -314,14 +315,22 @@ def test_scripted_answers_are_counted(recipe: Module, tmp_path: Path, capsys: py
     assert "n = 2 of 3 sheets; left out: MalformedCompletion: 1" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("always_first", "stable", "mean"), [(True, 0.0, 0.5), (False, 1.0, 1.0)])
-def test_a_model_that_takes_the_first_is_unstable(
-    recipe: Module, tmp_path: Path, always_first: bool, stable: float, mean: float
-) -> None:
-    def answer(body: Any) -> str:
-        text = reasoned_answer(body)  # takes the hypothesis that the marks support, wherever it stands
-        return text.replace("verdict: h2", "verdict: h1") if always_first else text
+def takes_the_first(body: Any) -> str:
+    """Every line supports either reading, and whichever is told first wins."""
+    asked = "\n".join(part["text"] for part in body["messages"][1]["content"])
+    ids = re.findall(r"^\[([VATJ]\d+)\] \d", asked, flags=re.MULTILINE)
+    first = re.search(r"^explanation \w+ \(\w+\): (\w+)", asked, flags=re.MULTILINE)
+    if first is not None:
+        return f"<think>\nverdict: h1\n</think>\n<ans>{first[1]} [{ids[0]}]</ans>"
+    checks = "\n".join(f'[{id}] "what the line says" h1+ h2+' for id in ids)
+    rivals = f"<hyp>\nh1 face: happy [{ids[0]}]\nh2 voice: sad [{ids[0]}]\n</hyp>"
+    return f"{rivals}\n<think>\n{checks}\nverdict: h1\n</think>\n<ans>happy [{ids[0]}]</ans>"
 
+
+@pytest.mark.parametrize(("answer", "stable", "mean"), [(takes_the_first, 0.0, 0.5), (reasoned_answer, 1.0, 1.0)])
+def test_a_model_that_takes_the_first_is_unstable(
+    recipe: Module, tmp_path: Path, answer: Any, stable: float, mean: float
+) -> None:
     with FakeChatServer(answer=answer) as server:
         given = ("--url", server.url, "--model", "made-up", "--form", "tags", "--n", 6)
         found = agree(recipe, tmp_path / "out.json", *given)

@@ -11,6 +11,7 @@ from emotrace.cli.console import refuse_to_replace, say, stdout, watching, write
 from emotrace.cli.reasoners import (
     EMBEDDED,
     CompletionPriceOption,
+    ConcurrencyOption,
     FormOption,
     FramesOption,
     ModelOption,
@@ -122,6 +123,7 @@ def analyze(
     on_failure: OnFailureOption = "error",
     tries: TriesOption = 4,
     timeout: TimeoutOption = 120.0,
+    concurrency: ConcurrencyOption = 8,
     brief: Annotated[bool, typer.Option(help="Print the verdicts without their evidence.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
@@ -182,6 +184,7 @@ def analyze(
             reserve=reserve_of(on_failure),
             mode="steps" if stepwise else "one",
             swap_check=None if swap else False,
+            concurrency=concurrency,
             k=k,
             rate_hz=rate,
             detector=detector,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emotrace.cli.coldstart_input import held_out_of, limits_of, source_of
-from emotrace.cli.console import ask_before_sending, needing, say, stdout, watching
+from emotrace.cli.coldstart_input import held_out_of, limits_of, refuse_beside_captions, source_of
+from emotrace.cli.coldstart_servers import Calling, captioned_source, say_spent, served_teacher
+from emotrace.cli.console import say, stdout, watching
 from emotrace.cli.reasoners import EMBEDDED
 from emotrace.errors import UsageError
 
 if TYPE_CHECKING:
     from emotrace.hydra.coldstart.filters import LevelOne
     from emotrace.hydra.coldstart.manifest import Manifest
-    from emotrace.hydra.coldstart.serving import ServedTeacher
     from emotrace.hydra.coldstart.teaching import Teacher
 
 _CASES, _TEACHER, _DEMANDS = "Cases", "Teacher", "What a demonstration must be"
@@ -43,6 +43,22 @@ def coldstart(
     split: Annotated[str | None, typer.Option(help="One split of it.", rich_help_panel=_CASES)] = None,
     choose: Annotated[
         list[str] | None, typer.Option("--set", help="An adapter's argument. May be repeated.", rich_help_panel=_CASES)
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="In place of CASES: a table with name, caption, labels and perhaps subtitle. Needs --teacher.",
+            rich_help_panel=_CASES,
+        ),
+    ] = None,
+    caption_model: Annotated[
+        str | None,
+        typer.Option(help="Model that splits captions.", show_default="the teacher's", rich_help_panel=_CASES),
+    ] = None,
+    caption_server: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Its server.", show_default="the teacher's", rich_help_panel=_CASES),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first cases alone.", rich_help_panel=_CASES)] = None,
     test: Annotated[
@@ -137,30 +153,49 @@ def coldstart(
     from emotrace.hydra.coldstart.build import Plan, build
     from emotrace.hydra.coldstart.filters import LevelOne
 
+    refuse_beside_captions(captions, caption_model, caption_server, teacher, cases, world, data, root, split, choose)
     if teacher == EMBEDDED:
         _refuse_without_server(context)
     limits = limits_of(least_agreement, most_tokens, tokenizer)
     make_folder(out)
     level_one = LevelOne()
+    calling = Calling(
+        form=form,
+        concurrency=concurrency,
+        timeout_seconds=timeout,
+        patience=patience,
+        yes=yes,
+        permission=permission,
+    )
     with watching("cold start", quiet=quiet) as watch:
-        source, bound = source_of(cases, world, data, root, split, choose or [], limit, older or [], out, watch)
+        bound = None
+        if captions is None:
+            source, bound = source_of(cases, world, data, root, split, choose or [], limit, older or [], out, watch)
+        else:
+            source = captioned_source(
+                captions,
+                caption_server or teacher,
+                caption_model or model,
+                calling,
+                folder=out,
+                older=older or [],
+                first=limit,
+                watch=watch,
+                quiet=quiet,
+            )
         who = (
             _embedded(teacher_sees, level_one)
             if teacher == EMBEDDED
-            else _served(
+            else served_teacher(
                 teacher,
                 model,
-                bound,
-                out,
+                calling,
+                bound=bound,
+                folder=out,
                 saw=teacher_sees,
                 tries=tries,
                 temperature=temperature,
                 seed=seed,
-                form=form,
-                timeout_seconds=timeout,
-                patience=patience,
-                yes=yes,
-                permission=permission,
             )
         )
         plan = Plan(
@@ -168,13 +203,13 @@ def coldstart(
             limits=limits,
             most_share=most_share,
             seed=seed,
-            held_out=held_out_of(test or [], [] if data else older or []),
+            held_out=held_out_of(test or [], [] if data or captions else older or []),
             concurrency=1 if teacher == EMBEDDED else concurrency,
         )
         try:
             made = build(source, who, plan, level_one=level_one, watch=watch)
         finally:
-            _say_spent(who, quiet=quiet)
+            say_spent(who, quiet=quiet)
     manifest = made.write(out)
     if not quiet:
         _print(manifest)
@@ -197,49 +232,6 @@ def _embedded(saw: Literal["nothing", "labels"], level_one: LevelOne) -> Teacher
     from emotrace.hydra.coldstart.teaching import EmbeddedTeacher
 
     return EmbeddedTeacher(saw=saw, agreement=level_one.agreement)
-
-
-def _served(
-    url: str,
-    model: str | None,
-    bound: str | None,
-    folder: Path,
-    *,
-    timeout_seconds: float,
-    patience: int,
-    yes: bool,
-    permission: str | None,
-    saw: Literal["nothing", "labels"],
-    **asked: Any,
-) -> ServedTeacher:
-    """The teacher behind an address, once whoever runs the command knows what goes where and agrees."""
-    from emotrace.evidence.providers.http import HttpProvider
-    from emotrace.evidence.providers.interface import check_upload, is_on_this_machine
-    from emotrace.evidence.providers.retries import Patience
-    from emotrace.hydra.coldstart.serving import ServedTeacher
-
-    with needing("mllm", "coldstart --teacher"):
-        server = HttpProvider(
-            base_url=url, model=model or "", patience=Patience(tries=patience), timeout_seconds=timeout_seconds
-        )
-    host, is_here = str(server.host), is_on_this_machine(server.host)
-    check_upload(host, corpus=bound or "these cases", may_leave_machine=bound is None, permission=permission)
-    what = "evidence sheets with what is quoted in them" + (", and gold labels," if saw == "labels" else "")
-    say(f"{what} go to {host} ({'this' if is_here else 'another'} machine, model {server.model}); no clip or name does")
-    if not is_here:
-        ask_before_sending(host, yes=yes)
-    return ServedTeacher(server, saw=saw, folder=folder, permission=permission, **asked)
-
-
-def _say_spent(teacher: Teacher, *, quiet: bool) -> None:
-    """What a served teacher took; also after a failure, since what was answered is kept."""
-    from emotrace.hydra.coldstart.serving import ServedTeacher
-
-    if not isinstance(teacher, ServedTeacher) or quiet:
-        return
-    used = teacher.spent
-    tokens = "" if used.prompt_tokens is None else f", {used.prompt_tokens} + {used.completion_tokens} tokens"
-    say(f"asked {teacher.settings['host']}: {used.calls} replies, {teacher.kept} kept from before{tokens}")
 
 
 def _print(manifest: Manifest) -> None:

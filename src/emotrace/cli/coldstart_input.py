@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotrace.cli.console import needing
+from emotrace.cli.reasoners import EMBEDDED
 from emotrace.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,14 +42,16 @@ def source_of(
 
     if sum(each is not None for each in (cases, world, data)) != 1:
         raise UsageError(
-            "needs one source of cases", where="coldstart", hint="Name CASES, --world, or --data and --root"
+            "needs one source of cases",
+            where="coldstart",
+            hint="Name CASES, --world, --captions, or --data and --root",
         )
     if data is None and (root is not None or split is not None or choose):
         raise UsageError("--root, --split and --set belong to a corpus", where="coldstart", hint="Name it with --data")
     if cases is not None:
         return from_file(cases).first(limit), None
     if world is not None:
-        return from_world(world).first(limit), None
+        return from_world(world, first=limit), None
     from emotrace.cli.corpus_arguments import adapter_arguments
     from emotrace.datasets.corpora import open_corpus
     from emotrace.datasets.leaks import older_test
@@ -59,6 +62,29 @@ def source_of(
     tests = [older_test(place) for place in older]
     source = from_corpus(corpus, split=split, sheets=out / _SHEETS, older=tests, first=limit, watch=watch)
     return source, None if corpus.may_leave_machine else corpus.name
+
+
+def refuse_beside_captions(
+    captions: Path | None, model: str | None, server: str | None, teacher: str, *other_sources: object
+) -> None:
+    """Makes sure that captions are the one source, that their options stand with them, and that somebody can read them.
+
+    Raises:
+        UsageError: They are not.
+    """
+    if captions is None:
+        for option, value in (("--caption-model", model), ("--caption-server", server)):
+            if value is not None:
+                raise UsageError("this is for captions, and none were named", where=option, hint="Name --captions FILE")
+        return
+    if any(each is not None for each in other_sources):
+        raise UsageError("captions are a source of cases by themselves", where="--captions", hint="Name no other one")
+    if teacher == EMBEDDED:
+        raise UsageError(
+            "captions give prose, and the built-in table judges measured cues alone",
+            where="--captions",
+            hint="Name a model's server with --teacher http://HOST/v1 and --model",
+        )
 
 
 def held_out_of(files: list[Path], places: list[str]) -> HeldOut:

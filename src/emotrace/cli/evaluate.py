@@ -27,6 +27,7 @@ from emotrace.cli.evaluation_options import (
 from emotrace.cli.reasoners import (
     EMBEDDED,
     CompletionPriceOption,
+    ConcurrencyOption,
     FormOption,
     ModelOption,
     OnFailureOption,
@@ -169,6 +170,7 @@ def evaluate(
     on_failure: OnFailureOption = "error",
     tries: TriesOption = 4,
     timeout: TimeoutOption = 120.0,
+    concurrency: ConcurrencyOption = 8,
 ) -> None:
     """Score answers against truth under a named protocol, with intervals, provenance and the clips that were scored.
 
@@ -264,6 +266,7 @@ def evaluate(
             on_failure=on_failure,
             tries=tries,
             timeout_seconds=timeout,
+            concurrency=concurrency,
             prompt_price=prompt_price,
             completion_price=completion_price,
         )

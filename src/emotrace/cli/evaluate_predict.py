@@ -7,6 +7,7 @@ a folder: `sheets.jsonl`, `answers.jsonl`, `replies.jsonl`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -89,13 +90,13 @@ def predict(
     book = AnswerBook(
         mind, asking, choices.file("answers"), again=choices.again, reserve=reserve_of(choices.on_failure)
     )
-    outcomes = _ask(book, material.cases, strict=choices.strict)
+    outcomes = _ask(book, material.cases, strict=choices.strict, concurrency=choices.concurrency)
     verdicts = {name: each.verdict for name, each in outcomes.items() if each.verdict is not None}
     table = answer_table(verdicts, Path(mind.name))
     scored = evaluate(protocol, material.truth, table, settings=settings, rivals=rivals)
     told: dict[str, Any] = {"prediction": _told(book, outcomes, material, choices.prices)}
     if choices.faithfulness:
-        told["faithfulness"] = _faithfulness(book, material, settings)
+        told["faithfulness"] = _faithfulness(book, material, settings, concurrency=choices.concurrency)
     report = scored.report.model_copy(update={"details": {**scored.report.details, **told}})
     return replace(scored, report=report)
 
@@ -182,15 +183,17 @@ def _open_reasoner(choices: Choices, material: _Material) -> Reasoner:
     )
 
 
-def _ask(book: AnswerBook, cases: Mapping[str, Case], *, strict: bool) -> dict[str, Outcome]:
+def _ask(book: AnswerBook, cases: Mapping[str, Case], *, strict: bool, concurrency: int) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
-    with watching(f"{len(cases)} clips") as watch:
-        for number, (name, case) in enumerate(cases.items()):
+    asked = book.outcomes([case.sheet for case in cases.values()], concurrency=concurrency)
+    with watching(f"{len(cases)} clips") as watch, closing(asked):
+        watch.progress("reasoning", 0, len(cases))
+        for number, (name, outcome) in enumerate(zip(cases, asked, strict=True), start=1):
             watch.progress("reasoning", number, len(cases))
-            outcomes[name] = book.outcome(case.sheet)
-            if strict and outcomes[name].verdict is None:
+            outcomes[name] = outcome
+            if strict and outcome.verdict is None:
                 say(f"stopped at clip {name}")
-                raise outcomes[name].error
+                raise outcome.error
             book.check_server()
     say(f"{len(cases)} clips: {book.asked} asked about, {len(cases) - book.asked} known before")
     if failed := [f"{name} ({each.kind})" for name, each in outcomes.items() if each.verdict is None]:
@@ -239,16 +242,18 @@ def _sum(values: list[Any]) -> float | None:
     return round(sum(known), 6) if known else None
 
 
-def _faithfulness(book: AnswerBook, material: _Material, settings: Settings) -> dict[str, Any]:
+def _faithfulness(book: AnswerBook, material: _Material, settings: Settings, *, concurrency: int) -> dict[str, Any]:
     """The measures over all clips; those without an answer are counted as such."""
-    from emotrace.hydra.faithfulness import MEASURES, ClipFaithfulness, measure, summarise
+    from emotrace.hydra.faithfulness import MEASURES, ClipFaithfulness, measure, sheets_after_deletion, summarise
 
-    measured: list[ClipFaithfulness] = []
-    with watching(f"{len(material.cases)} clips") as watch:
-        for number, case in enumerate(material.cases.values()):
-            watch.progress("faithfulness", number, len(material.cases))
-            measured.append(measure(case.sheet, book.judge, seed=settings.seed))
+    sheets = [case.sheet for case in material.cases.values()]
+    shorter = [each for sheet in sheets for each in sheets_after_deletion(sheet, book.judge, seed=settings.seed)]
+    asked = book.outcomes(shorter, concurrency=concurrency)
+    with watching(f"{len(sheets)} clips") as watch, closing(asked):
+        for number, _ in enumerate(asked, start=1):
+            watch.progress("faithfulness", number, len(shorter))
             book.check_server()
+    measured = [measure(sheet, book.judge, seed=settings.seed) for sheet in sheets]
     unread = ClipFaithfulness(left_out=dict.fromkeys(MEASURES, "no answer"))
     rows = summarise([*measured, *([unread] * len(material.unread))], rounds=settings.rounds, seed=settings.seed)
     return {

@@ -93,6 +93,7 @@ class Choices:
     on_failure: Literal["error", "embedded"]
     tries: int
     timeout_seconds: float
+    concurrency: int
     prompt_price: float | None
     completion_price: float | None
 

@@ -97,6 +97,10 @@ OnFailureOption = Annotated[
     ),
 ]
 TriesOption = Annotated[int, typer.Option(min=1, help="How often a busy server is asked.", rich_help_panel=_PANEL)]
+ConcurrencyOption = Annotated[
+    int,
+    typer.Option(min=1, max=64, help="About how many sheets the server is asked at once.", rich_help_panel=_PANEL),
+]
 TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one reply.", rich_help_panel=_PANEL)]
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -22,6 +23,7 @@ from emotrace.evidence.store import TraceKey, TraceStore
 from emotrace.hydra.protocol import run
 from emotrace.hydra.reasoner import Metered, Reasoner
 from emotrace.hydra.reasoners.mllm import MllmReasoner
+from emotrace.hydra.together import in_order
 from emotrace.results import Record, Verdict
 
 MOST_SERVER_FAILURES: Final = 3
@@ -149,17 +151,21 @@ class AnswerBook:
 
     def outcome(self, sheet: EvidenceSheet) -> Outcome:
         """What came of a sheet, kept or new; a failure is a value."""
-        if (here := self._here.get(sheet.sheet_id)) is not None:
-            return here
-        kept = self._kept(sheet)
-        if kept is not None and not (self._again and (kept.verdict is None or kept.is_of_reserve)):
-            return kept
-        outcome = self._ask(sheet, attempt=0 if kept is None else kept.attempt + 1)
-        self._here[sheet.sheet_id] = outcome
-        self._server_failures = self._server_failures + 1 if outcome.kind == ServerFailed.__name__ else 0
-        if self._store is not None and not self._server_failures:
-            self._store.append(outcome)
+        (outcome,) = self.outcomes([sheet])
         return outcome
+
+    def outcomes(self, sheets: Sequence[EvidenceSheet], *, concurrency: int = 1) -> Generator[Outcome, None, None]:
+        """What came of each sheet, in their order, which is that of the file too.
+
+        Args:
+            sheets: Of which each is asked about once.
+            concurrency: About how many a server is asked at once; other reasoners think in this thread alone.
+        """
+        unknown = {sheet.sheet_id: sheet for sheet in sheets if self._known(sheet) is None}
+        at_once = concurrency if isinstance(self.reasoner, Metered) else 1
+        with closing(in_order(self._ask, unknown.values(), at_once=at_once)) as asked:
+            for sheet in sheets:
+                yield self._known(sheet) or self._note(next(asked))
 
     def check_server(self) -> None:
         """Makes sure that the server has not been silent about the last sheets.
@@ -174,19 +180,36 @@ class AnswerBook:
                 hint="See that the server runs, and run the same again: what was answered is kept",
             )
 
+    def _known(self, sheet: EvidenceSheet) -> Outcome | None:
+        """What this run was told, or what is kept and need not be asked again."""
+        if (here := self._here.get(sheet.sheet_id)) is not None:
+            return here
+        kept = self._kept(sheet)
+        in_vain = kept is not None and (kept.verdict is None or kept.is_of_reserve)
+        return None if self._again and in_vain else kept
+
+    def _note(self, outcome: Outcome) -> Outcome:
+        self.asked += 1
+        self._here[outcome.sheet_id] = outcome
+        self._server_failures = self._server_failures + 1 if outcome.kind == ServerFailed.__name__ else 0
+        if self._store is not None and not self._server_failures:
+            self._store.append(outcome)
+        return outcome
+
     def _kept(self, sheet: EvidenceSheet) -> Outcome | None:
         key = TraceKey(clip_id=sheet.sheet_id, provider=self.reasoner.name, prompt_sha256=self._sha256)
         return None if self._store is None else self._store.get(key)
 
-    def _ask(self, sheet: EvidenceSheet, *, attempt: int) -> Outcome:
-        self.asked += 1
-        asking, before, started = self.asking, self._exchanges(), time.perf_counter()
+    def _ask(self, sheet: EvidenceSheet) -> Outcome:
+        """May be called from several threads."""
+        kept, asking, started = self._kept(sheet), self.asking, time.perf_counter()
+        mind = self.reasoner.session() if isinstance(self.reasoner, MllmReasoner) else self.reasoner
         failed: dict[str, str] = {}
         verdict = None
         try:
             verdict = run(
                 sheet,
-                self.reasoner,
+                mind,
                 k=asking.k,
                 mode=asking.mode,
                 swap_check=asking.swap_check,
@@ -196,12 +219,12 @@ class AnswerBook:
         except (ReasoningError, ServerFailed) as error:
             raw = error.raw if isinstance(error, MalformedCompletion) else ""
             failed = {"kind": type(error).__name__, "what": " ".join(str(error).split()), "raw": raw}
-        used = self._usage_since(before)
+        used = _taken(mind)
         return Outcome(
             sheet_id=sheet.sheet_id,
             reasoner=self.reasoner.name,
             asking_sha256=self._sha256,
-            attempt=attempt,
+            attempt=0 if kept is None else kept.attempt + 1,
             verdict=verdict,
             **failed,
             calls=used.calls,
@@ -211,11 +234,7 @@ class AnswerBook:
             seconds=round(time.perf_counter() - started, 6) if used.seconds is None else used.seconds,
         )
 
-    def _exchanges(self) -> int:
-        return len(self.reasoner.exchanges) if isinstance(self.reasoner, MllmReasoner) else 0
 
-    def _usage_since(self, before: int) -> Usage:
-        """What the replies since then took when they were asked for, be it by a run that was killed amid a sheet."""
-        if not isinstance(self.reasoner, MllmReasoner):
-            return Usage()
-        return sum((each.usage for each in self.reasoner.exchanges[before:]), Usage())
+def _taken(mind: Reasoner) -> Usage:
+    """What the replies took when they were asked for, be it by a run that was killed amid a sheet."""
+    return sum((each.usage for each in mind.exchanges), Usage()) if isinstance(mind, MllmReasoner) else Usage()

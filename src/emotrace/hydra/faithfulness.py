@@ -158,8 +158,35 @@ def marks_agree(sheet: EvidenceSheet, verdict: Verdict) -> float:
 def deletion(sheet: EvidenceSheet, verdict: Verdict, judge: Judge, *, seed: int = 0) -> dict[str, float] | str:
     """The changes without cited and without as many uncited observations, or why there are none.
 
-    As many are removed as there are of the scarcer kind; which ones of the other kind is drawn with the seed. The rest
-    is numbered anew, as a sheet demands. An abstention is an empty answer: a change from any other.
+    The rest is numbered anew, as a sheet demands. An abstention is an empty answer: a change from any other.
+    """
+    chosen = _to_delete(sheet, verdict, seed)
+    if isinstance(chosen, str):
+        return chosen
+    values: dict[str, float] = {}
+    for name, gone in chosen.items():
+        try:
+            after = judge(sheet.without(gone))
+        except (ReasoningError, ServerFailed):
+            return "no answer after deletion"
+        changes = {**_change(verdict, after), "weight": sum(sheet.weight(sheet[id]) for id in sorted(gone))}
+        values |= {f"{name}_{change}": value for change, value in changes.items()}
+    return values
+
+
+def sheets_after_deletion(sheet: EvidenceSheet, judge: Judge, *, seed: int = 0) -> tuple[EvidenceSheet, ...]:
+    """What `measure` asks about after the sheet itself, so that many clips' can be asked about at once."""
+    try:
+        chosen = _to_delete(sheet, judge(sheet), seed)
+    except (ReasoningError, ServerFailed):
+        return ()
+    return () if isinstance(chosen, str) else tuple(sheet.without(gone) for gone in chosen.values())
+
+
+def _to_delete(sheet: EvidenceSheet, verdict: Verdict, seed: int) -> dict[str, set[str]] | str:
+    """The ids of cited and of as many uncited observations, or why there are none.
+
+    As many as there are of the scarcer kind; which ones of the other kind is drawn with the seed.
     """
     cites = {id for label in verdict.labels for id in label.observation_ids}
     ids = [o.id for o in sheet.observations]
@@ -169,16 +196,10 @@ def deletion(sheet: EvidenceSheet, verdict: Verdict, judge: Judge, *, seed: int 
     count = min(len(cited), len(uncited))
     digest = hashlib.sha256(f"{seed}/{sheet.sheet_id}".encode()).digest()
     generator = np.random.default_rng(int.from_bytes(digest[:8], "little"))
-    values: dict[str, float] = {}
-    for name, there in (("cited", cited), ("uncited", uncited)):
-        gone = {there[place] for place in generator.permutation(len(there))[:count]}
-        try:
-            after = judge(sheet.without(gone))
-        except (ReasoningError, ServerFailed):
-            return "no answer after deletion"
-        changes = {**_change(verdict, after), "weight": sum(sheet.weight(sheet[id]) for id in sorted(gone))}
-        values |= {f"{name}_{change}": value for change, value in changes.items()}
-    return values
+    return {
+        name: {there[place] for place in generator.permutation(len(there))[:count]}
+        for name, there in (("cited", cited), ("uncited", uncited))
+    }
 
 
 def _change(before: Verdict, after: Verdict) -> dict[str, float]:

@@ -25,9 +25,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], *, at_once: int
-) -> Generator[Result, None, None]:
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], *, at_once: int) -> Generator[Result, None, None]:
     """What `work` makes of each item, in the order of the items; they are begun in that order too.
 
     The first that fails, in that order, is the error that is raised. Nothing is begun after a failure, or once the
@@ -60,7 +58,7 @@ def in_order(
             item, future = task
             try:
                 future.set_result(work(item))
-            except BaseException as error:  # raised where the results are read
+            except BaseException as error:  # noqa: BLE001 - raised where the results are read
                 ended.set()
                 future.set_exception(error)
 

@@ -30,7 +30,8 @@ class Once(Generic[Value]):
         if is_ours:
             try:
                 found.set_result(find())
-            except BaseException as error:  # for those who wait, and raised by `result` here
+            except BaseException as error:
                 self._found = None
-                found.set_exception(error)
+                found.set_exception(error)  # for those who wait
+                raise
         return found.result()

@@ -119,11 +119,12 @@ def sheet_lines(sheet: EvidenceSheet, *, words: bool = True) -> Iterable[str]:
         words: Whether quoted speech may be told; without it, what stands in quotation marks is withheld.
     """
     say = lines()
-    yield say["sheet"].format(
+    untimed = "_untimed" if sheet.span.duration_seconds == 0.0 else ""  # as of a description without its clip
+    yield say[f"sheet{untimed}"].format(
         seconds=f"{sheet.span.duration_seconds:.2f}", person=f"person {clean(sheet.person or 'unknown')}"
     )
     for observation in sheet.observations:
-        yield say["observation"].format(
+        yield say[f"observation{untimed}"].format(
             id=observation.id,
             start=f"{observation.span.start_seconds:.2f}",
             end=f"{observation.span.end_seconds:.2f}",

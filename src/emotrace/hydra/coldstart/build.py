@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,6 +37,7 @@ from emotrace.hydra.coldstart.teaching import Teacher
 from emotrace.hydra.grammar import parse, render
 from emotrace.hydra.learning.cases import Case, Demonstration, write_cases
 from emotrace.hydra.propose import MAX_HYPOTHESES
+from emotrace.hydra.together import in_order
 from emotrace.hydra.trace import Trace
 from emotrace.progress import Watch
 
@@ -170,7 +170,11 @@ def build(
     manifest = Manifest(
         versions=_versions(),
         source=SourceRecord(
-            name=source.name, sha256=source.sha256, cases=len(source.cases), left_out=dict(source.left_out)
+            name=source.name,
+            sha256=source.sha256,
+            cases=len(source.cases),
+            left_out=dict(source.left_out),
+            settings=dict(source.settings),
         ),
         teacher=TeacherRecord(name=teacher.name, saw=teacher.saw, settings=dict(teacher.settings)),
         switches=_switches(plan, level_one),
@@ -209,14 +213,7 @@ def _taught(cases: Sequence[Case], teacher: Teacher, judge: Judge, concurrency: 
         case, fault = item
         return Taught(case=case, fault=fault) if fault in BEFORE_ASKING else teach(case, teacher, judge)
 
-    if concurrency == 1:
-        yield from map(one, plain)
-        return
-    pool = ThreadPoolExecutor(max_workers=concurrency)
-    try:
-        yield from pool.map(one, plain)
-    finally:
-        pool.shutdown(cancel_futures=True)  # where one question failed for good, the others need not be asked
+    return in_order(one, plain, at_once=concurrency)
 
 
 def teach(case: Case, teacher: Teacher, judge: Judge) -> Taught:

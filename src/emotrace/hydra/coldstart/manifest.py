@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from emotrace.datasets.findings import Finding, SplitSummary, VerifyReport, found, skipped
 from emotrace.errors import UnreadableTable
@@ -56,6 +56,8 @@ class SourceRecord(Record):
     cases: int
     left_out: dict[str, int]
     """Why clips gave no case -> how many."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Who made the sheets, where that was a model, and what was lost of its replies."""
 
 
 class HeldOutRecord(Record):

@@ -1,21 +1,29 @@
-"""Where cases come from: a file, the simulated world, or a corpus of clips. Sheets are made blind to every label.
+"""Where cases come from: a file, the simulated world, a corpus of clips, or descriptions. Sheets are blind to labels.
 
 A clip's sheet is measured by the embedded observers (`hydra/clip_cases.py`), which see pictures, sound and spoken words
 of a clip without a name. Sheets are kept in a file that only grows, so that a second run watches no clip twice.
+Descriptions are split by a text model (`captions.py`), which is never told a label; its replies are kept as well.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from emotrace.datasets.corpus import Corpus
 from emotrace.datasets.leaks import OlderTest, refuse_leak
-from emotrace.errors import UsageError, first_five
+from emotrace.errors import MalformedCompletion, UsageError, first_five
 from emotrace.files import sha256_of
 from emotrace.hydra.learning.cases import Case, read_cases, world_cases
+from emotrace.hydra.together import in_order
 from emotrace.progress import Watch
+
+if TYPE_CHECKING:
+    from emotrace.hydra.coldstart.captions import CaptionReader, CaptionSheet
 
 WORLD_TESTS = ("dev", "iid", "pairs", "clusters", "phrasing")
 """[ours] Splits of the simulated world that nobody may be taught on."""
@@ -31,6 +39,8 @@ class Source:
     """Of the file."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Why clips gave no case -> how many."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Who made the sheets, where that was a model, and what was lost of its replies."""
 
     def first(self, count: int | None) -> Source:
         """The same with its first cases alone; None keeps all."""
@@ -52,8 +62,8 @@ def _placed(case: Case, path: Path) -> Case:
     return replace(case, frames=tuple(replace(f, path=str((path.parent / f.path).resolve())) for f in case.frames))
 
 
-def from_world(split: str) -> Source:
-    """A split of the simulated world that may be taught on.
+def from_world(split: str, *, first: int | None = None) -> Source:
+    """A split of the simulated world that may be taught on, or its first cases.
 
     Raises:
         UsageError: No such split, or one of the tests.
@@ -61,7 +71,7 @@ def from_world(split: str) -> Source:
     if split in WORLD_TESTS:
         raise UsageError("this split is for tests", where=split, hint="Choose train or rl")
     try:
-        return Source(name=f"world/{split}", cases=tuple(world_cases(split)))
+        return Source(name=f"world/{split}", cases=tuple(world_cases(split, first)))
     except KeyError:
         raise UsageError("the world has no such split", where=split, hint="Choose train or rl") from None
 
@@ -110,3 +120,57 @@ def from_corpus(
     }
     name = corpus.name if split is None else f"{corpus.name}/{split}"
     return Source(name=name, cases=tuple(measured.cases.values()), left_out=left_out)
+
+
+def from_captions(
+    path: Path,
+    reader: CaptionReader,
+    *,
+    older: Iterable[OlderTest] = (),
+    first: int | None = None,
+    concurrency: int = 1,
+    watch: Watch | None = None,
+) -> Source:
+    """Descriptions of clips whose videos need not be at hand, as sheets.
+
+    A clip is known by the hash of its name. What is lost of a model's replies is counted in the settings.
+
+    Args:
+        path: A table as `caption_table.read_captions` reads it.
+        reader: Splits descriptions.
+        older: Test clips, by name.
+        first: So many descriptions at most.
+        concurrency: How many descriptions the model is asked about at once.
+        watch: Is told how far it is.
+
+    Raises:
+        UnreadableTable, DuplicateName: The table is damaged, lacks a column, or names a clip twice.
+        LeakError: A clip is one of an older test. Nothing was sent then.
+        ServerFailed: Nobody answered; what was answered before is kept.
+    """
+    from emotrace.hydra.coldstart.caption_table import Described, read_captions  # which no other source needs
+
+    table, watch = read_captions(path, older=older), watch or Watch()
+    clips = table.clips[:first]
+
+    def one(clip: Described) -> CaptionSheet | None:
+        try:
+            return reader.read(clip.caption, clip.subtitle, clip_id=clip.clip_id, withheld=clip.gold)
+        except MalformedCompletion:
+            return None
+
+    cases: list[Case] = []
+    lost: Counter[str] = Counter()
+    with closing(in_order(one, clips, at_once=concurrency)) as sheets:
+        for number, (clip, read) in enumerate(zip(clips, sheets, strict=True), start=1):
+            watch.progress("reading captions", number, len(clips))
+            if read is not None:
+                cases.append(Case(sheet=read.sheet, gold=clip.gold))
+                lost.update({str(loss): count for loss, count in read.lost.items()})
+    return Source(
+        name="captions",
+        cases=tuple(cases),
+        sha256=table.sha256,
+        left_out={**table.left_out, "unusable reply": len(clips) - len(cases)},
+        settings={**reader.settings, "lost": dict(sorted(lost.items()))},
+    )

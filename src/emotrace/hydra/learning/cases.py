@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,13 +112,17 @@ def write_cases(path: Path, cases: Iterable[Case]) -> None:
     write_atomically(path, "".join(f"{line}\n" for line in lines))
 
 
-def world_cases(split: str) -> list[Case]:
+def world_cases(split: str, count: int | None = None) -> list[Case]:
     """A split of the simulated world: `train`, `rl`, `dev`, `iid`, `pairs`, `clusters` or `phrasing`.
+
+    Args:
+        split: Its name.
+        count: How many of its first cases; None for all.
 
     Raises:
         KeyError: No such split.
     """
-    return [Case(sheet=draw.sheet, gold=draw.cause.gold) for draw in splits()[split]]
+    return [Case(sheet=draw.sheet, gold=draw.cause.gold) for draw in islice(splits()[split], count)]
 
 
 def _read(path: Path, kind: type[C]) -> Iterator[C]:
