@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,10 @@ def asking(server: FakeChatServer, kept: Path | None = None, **chosen: Any) -> M
 def sheets() -> list[EvidenceSheet]:
     different = [case.sheet for case in world_cases("iid") if len(case.sheet.observations) > 1][:10]
     return [*different, different[2]]
+
+
+def _note_share(shares: list[float], stage: str, share: float) -> None:
+    shares.append(share)
 
 
 def without_seconds(verdict: Verdict) -> Verdict:
@@ -158,8 +163,8 @@ def test_verdicts_and_what_each_took_do_not_depend_on_the_concurrency(sheets: li
         for at_once in (1, 8):
             reasoner = asking(server)
             shares: list[float] = []
-            watch = Watch(lambda _, share, shares=shares: shares.append(share))
-            judged = verdicts_of(sheets, lambda sheet, mind=reasoner: run(sheet, mind), at_once=at_once, watch=watch)
+            watch = Watch(partial(_note_share, shares))
+            judged = verdicts_of(sheets, partial(run, reasoner=reasoner), at_once=at_once, watch=watch)
             told.append([without_seconds(verdict) for verdict in judged])
             assert shares == sorted(shares)
             assert (shares[0], shares[-1]) == (0.0, 1.0)
@@ -182,7 +187,7 @@ def test_votes_are_those_of_the_verdict_they_belong_to(sheets: list[EvidenceShee
             mind = asking(server, samples=3, form="json")
             judged = verdicts_of(
                 sheets,
-                lambda sheet, mind=mind: run(sheet, mind, swap_check=False),
+                partial(run, reasoner=mind, swap_check=False),
                 at_once=at_once,
                 watch=Watch(),
             )
@@ -204,13 +209,13 @@ def test_the_reserve_answers_for_the_right_sheets(sheets: list[EvidenceSheet]) -
             mind = asking(server)
             judged = verdicts_of(
                 sheets,
-                lambda sheet, mind=mind: run(sheet, mind, reserve=EmbeddedReasoner()),
+                partial(run, reasoner=mind, reserve=EmbeddedReasoner()),
                 at_once=at_once,
                 watch=Watch(),
             )
             reserved.append([(verdict.instead_of, verdict.usage.calls) for verdict in judged])
             with pytest.raises(MalformedCompletion):
-                verdicts_of(sheets, lambda sheet, mind=mind: run(sheet, mind), at_once=at_once, watch=Watch())
+                verdicts_of(sheets, partial(run, reasoner=mind), at_once=at_once, watch=Watch())
     assert reserved[0] == reserved[1]
     assert reserved[1][4] == ("mllm/made-up@1", 2)
     assert [each for each, _ in reserved[1]].count(None) == len(sheets) - 1
