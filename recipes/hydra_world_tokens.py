@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 from hydra_world_asked import ask_ahead, asked
-from hydra_world_cells import Cell, answers, arguments, cost, draws, prepare
+from hydra_world_cells import Cell, answers, arguments, cost, draws, numbers, prepare
 from hydra_world_k import scored
 from hydra_world_scores import (
     WARNING,
@@ -127,25 +127,25 @@ def greedy(cell: Cell) -> Values:
     return valued(words, np.full(len(clips), cost(cell, SPLIT)[0]))
 
 
-def study(size: str, seeds: list[int]) -> dict[str, Any]:
-    """Every number of the table."""
+def study(size: str, seeds: list[int], rivals: Sequence[int] = RIVALS) -> dict[str, Any]:
+    """Every number of the table; `rivals` are the K whose tokens are matched."""
     rows: dict[str, list[Values]] = {}
     pairs: list[tuple[str, str]] = []
     for stage in STAGES:
-        cells = {k: [Cell(size=size, k=k, seed=seed, stage=stage) for seed in seeds] for k in (0, *RIVALS)}
+        cells = {k: [Cell(size=size, k=k, seed=seed, stage=stage) for seed in seeds] for k in (0, *rivals)}
         once = float(np.mean([sampled(cell)[1].mean() for cell in cells[0]]))
-        needed = {k: votes_needed(once, float(np.mean([cost(c, SPLIT)[0] for c in cells[k]]))) for k in RIVALS}
+        needed = {k: votes_needed(once, float(np.mean([cost(c, SPLIT)[0] for c in cells[k]]))) for k in rivals}
         for k, of_seeds in cells.items():
             rows[f"{stage}, K = {k}, greedy"] = [greedy(cell) for cell in of_seeds]
             if k:
                 rows[f"{stage}, K = {k}, sampled once"] = [voted(cell, 1) for cell in of_seeds]
         for count in sorted({*COUNTS, *needed.values()}):
             rows[f"{stage}, K = 0, vote of {count}"] = [voted(cell, count) for cell in cells[0]]
-        for k, decoded in ((k, decoded) for k in RIVALS for decoded in ("greedy", "sampled once")):
+        for k, decoded in ((k, decoded) for k in rivals for decoded in ("greedy", "sampled once")):
             pairs.append((f"{stage}, K = {k}, {decoded}", f"{stage}, K = 0, vote of {needed[k]}"))
         pairs.append((f"{stage}, K = 0, vote of 8", f"{stage}, K = 0, vote of 4"))
     return {
-        "command": f"python recipes/hydra_world_tokens.py --size {size} --seeds {seeds}",
+        "command": f"python recipes/hydra_world_tokens.py --size {size} --seeds {seeds} --rivals {rivals}",
         "machine": machine(),
         "rows": {
             name: {measure: over_seeds([float(v[measure].mean()) for v in values]) for measure in values[0]}
@@ -190,16 +190,18 @@ def table(result: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     """Trains and samples what is not there, and writes the table."""
-    chosen = arguments(__doc__).parse_args()
+    parser = arguments(__doc__)
+    parser.add_argument("--rivals", type=numbers, default=list(RIVALS), help="the K whose tokens are matched")
+    chosen = parser.parse_args()
     cells = [
         Cell(size=chosen.size, k=k, seed=seed, stage=stage)
         for seed in chosen.seeds
-        for k in (0, *RIVALS)
+        for k in (0, *chosen.rivals)
         for stage in STAGES
     ]
     prepare(cells, chosen.jobs)
     ask_ahead(sampled, cells, chosen.jobs)
-    result = study(chosen.size, chosen.seeds)
+    result = study(chosen.size, chosen.seeds, chosen.rivals)
     write_result(f"hydra_world_tokens_{chosen.size}", result, table(result))
 
 
