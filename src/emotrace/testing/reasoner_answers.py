@@ -13,7 +13,7 @@ from typing import Any
 
 WORDS = ("joyful", "disappointed", "afraid", "angry")
 _PERSPECTIVES = ("face", "voice", "words", "situation")
-_IDS = re.compile(r"^\[([VATJ]\d+)\] \d", re.MULTILINE)
+_IDS = re.compile(r"^\[([VATJ]\d+)\] (?:\d|strength )", re.MULTILINE)
 
 
 def reasoned_answer(body: Mapping[str, Any]) -> str:
