@@ -32,6 +32,7 @@ from hydra_world_scores import (
     Array,
     difference_of_groups,
     f_both,
+    listed,
     machine,
     oracle,
     over_clips,
@@ -99,7 +100,7 @@ def study(size: str, seeds: list[int]) -> dict[str, Any]:
                 "HCS - LCS": difference_of_groups(gain[high], gain[low]),
             }
     return {
-        "command": f"python recipes/hydra_world_conflict.py --size {size} --seeds {seeds}",
+        "command": f"python recipes/hydra_world_conflict.py --size {size} --seeds {listed(seeds)}",
         "machine": machine(),
         "limit": limit,
         "sizes": {"HCS": int(high.sum()), "LCS": int(low.sum()), "fewer than two readings": int((~high & ~low).sum())},

@@ -36,6 +36,7 @@ from hydra_world_k import scored
 from hydra_world_scores import (
     WARNING,
     Array,
+    listed,
     machine,
     mean_there,
     means,
@@ -103,7 +104,7 @@ def study(size: str, seeds: list[int]) -> dict[str, Any]:
             for measure in [*MEASURES, *dropped]
         }
     return {
-        "command": f"python recipes/hydra_world_drop.py --size {size} --seeds {seeds}",
+        "command": f"python recipes/hydra_world_drop.py --size {size} --seeds {listed(seeds)}",
         "machine": machine(),
         "rows": rows,
         "differences": differences,

@@ -44,6 +44,7 @@ from hydra_world_scores import (
     Array,
     affects,
     f_both,
+    listed,
     machine,
     mean_there,
     oracle,
@@ -200,7 +201,7 @@ def study(size: str, seeds: list[int], clips: int) -> dict[str, Any]:
             for what, (a, b) in pairs.items()
         }
     return {
-        "command": f"python recipes/hydra_world_faithful.py --size {size} --seeds {seeds} --clips {clips}",
+        "command": f"python recipes/hydra_world_faithful.py --size {size} --seeds {listed(seeds)} --clips {clips}",
         "machine": machine(),
         "rows": {
             name: {

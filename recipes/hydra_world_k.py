@@ -27,6 +27,7 @@ from hydra_world_scores import (
     Array,
     Clip,
     fixed_answers,
+    listed,
     machine,
     means,
     oracle_answers,
@@ -102,7 +103,8 @@ def study(size: str, ks: list[int], seeds: list[int], stages: list[str]) -> dict
         for k, stage in product(ks, stages)
     }
     result: dict[str, Any] = {
-        "command": f"python recipes/hydra_world_k.py --size {size} --k {ks} --seeds {seeds} --stages {stages}",
+        "command": f"python recipes/hydra_world_k.py --size {size} --k {listed(ks)} --seeds {listed(seeds)}"
+        f" --stages {listed(stages)}",
         "machine": machine(),
         "rows": {split: {name: row(cells, split) for name, cells in design.items()} for split in SPLITS},
         "embedded": {f"embedded, K = {k}": embedded(k, "iid") for k in (0, 2)},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -227,6 +227,11 @@ def bootstrapped(values: Array, *, seed: int) -> Array:
 def _interval(value: float, drawn: Array) -> dict[str, float]:
     low, high = np.quantile(drawn, [0.025, 0.975])
     return {"difference": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4)}
+
+
+def listed(values: Iterable[object]) -> str:
+    """Values as an option of the command line takes them."""
+    return ",".join(map(str, values))
 
 
 def machine() -> str:

@@ -39,6 +39,7 @@ from hydra_world_scores import (
     Array,
     affects,
     f_both,
+    listed,
     machine,
     over_seeds,
     paired_difference,
@@ -145,7 +146,8 @@ def study(size: str, seeds: list[int], rivals: Sequence[int] = RIVALS) -> dict[s
             pairs.append((f"{stage}, K = {k}, {decoded}", f"{stage}, K = 0, vote of {needed[k]}"))
         pairs.append((f"{stage}, K = 0, vote of 8", f"{stage}, K = 0, vote of 4"))
     return {
-        "command": f"python recipes/hydra_world_tokens.py --size {size} --seeds {seeds} --rivals {rivals}",
+        "command": f"python recipes/hydra_world_tokens.py --size {size} --seeds {listed(seeds)}"
+        f" --rivals {listed(rivals)}",
         "machine": machine(),
         "rows": {
             name: {measure: over_seeds([float(v[measure].mean()) for v in values]) for measure in values[0]}

@@ -39,6 +39,7 @@ from hydra_world_cells import Cell, answers, arguments, draws, prepare
 from hydra_world_scores import (
     WARNING,
     Array,
+    listed,
     machine,
     oracle,
     over_seeds,
@@ -165,7 +166,7 @@ def study(size: str, seeds: list[int], stages: Sequence[str] = STAGES) -> dict[s
     found["embedded"] = [of_embedded()]
     summaries = {name: [summary(each) for each in of_seeds] for name, of_seeds in found.items()}
     return {
-        "command": f"python recipes/hydra_world_verify.py --size {size} --seeds {seeds}",
+        "command": f"python recipes/hydra_world_verify.py --size {size} --seeds {listed(seeds)}",
         "machine": machine(),
         "rows": {
             name: {measure: over_seeds([each[measure] for each in of_seeds]) for measure in of_seeds[0]}
