@@ -25,11 +25,11 @@ def partners(drawn: Sequence[Draw], *, same: bool) -> list[int | None]:
 
 
 def masked(sheet: EvidenceSheet, modality: Modality) -> EvidenceSheet | None:
-    """The sheet with one sense declared missing; None where that takes nothing away, or all."""
+    """The sheet with one sense missing, in the world's own word for it; None where that takes nothing away, or all."""
     gone = {observation.id for observation in sheet.of_modality(modality)}
     if not gone or len(gone) == len(sheet.observations):
         return None
-    return replace(sheet.without(gone), missing={**sheet.missing, modality: "switched_off"})
+    return replace(sheet.without(gone), missing={**sheet.missing, modality: "not_recorded"})
 
 
 def deleted(sheet: EvidenceSheet, cites: Collection[str]) -> tuple[frozenset[str], frozenset[str]] | None:

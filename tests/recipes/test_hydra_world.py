@@ -266,7 +266,7 @@ def test_what_is_done_to_a_sheet(recipe: Module) -> None:
         for modality in ("visual", "vocal", "verbal"):
             less = changes.masked(sheet, modality)
             if less is not None:
-                assert (less.of_modality(modality), less.missing[modality]) == ((), "switched_off")
+                assert (less.of_modality(modality), less.missing[modality]) == ((), "not_recorded")
                 assert less.observations
         ids = [o.id for o in sheet.observations]
         found = changes.deleted(sheet, ids[:2])
