@@ -68,7 +68,7 @@ class Budget:
 BUDGETS = {
     "tiny": Budget(sheets=200, imitation=Imitation(epochs=1), reinforcement=Reinforcement(steps=2, prompts=2)),
     "nano": Budget(sheets=6000, imitation=Imitation(), reinforcement=Reinforcement()),
-    "small": Budget(sheets=6000, imitation=Imitation(lr=1.5e-3), reinforcement=Reinforcement(steps=60, prompts=12)),
+    "small": Budget(sheets=6000, imitation=Imitation(lr=1.5e-3), reinforcement=Reinforcement()),
     "large": Budget(sheets=6000, imitation=Imitation(lr=1.5e-3), reinforcement=Reinforcement(steps=150, prompts=32)),
 }
 """`tiny` is for trying out the commands: the nano model, hardly trained."""

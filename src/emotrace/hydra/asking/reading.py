@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from emotrace.evidence.observation import EvidenceSheet
@@ -14,6 +13,7 @@ from emotrace.hydra.asking.prompts import Form, Step, name_of
 from emotrace.hydra.asking.schemas import OtherSchemaError, reply_text
 from emotrace.hydra.grammar import parse, render, repair
 from emotrace.hydra.propose import Hypothesis
+from emotrace.hydra.sentences import Sentenced
 from emotrace.hydra.trace import Trace
 from emotrace.hydra.verify import Verification
 
@@ -25,17 +25,8 @@ _VERDICT: Final = re.compile(r"^(verdict: )(.+)$", re.MULTILINE)
 _TAIL_CHARACTERS: Final = 1500
 
 
-class Status(StrEnum):
+class Status(Sentenced):
     """How a reply was read: with a trace in the first two cases, without one in the others."""
-
-    def __new__(cls, value: str, sentence: str) -> Status:
-        """A value with its sentence."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
-
-    sentence: str
 
     READ = "read", "It was read as it came."
     MENDED = "mended", "White space, the case of tags or brackets were mended."

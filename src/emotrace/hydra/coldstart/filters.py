@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from emotrace.evidence.observation import EvidenceSheet
@@ -18,6 +17,7 @@ from emotrace.hydra.asking.reading import Asked, contradictions
 from emotrace.hydra.grammar import parse
 from emotrace.hydra.learning.cases import Case
 from emotrace.hydra.rewards import TERMS, RewardConfig, Scorer
+from emotrace.hydra.sentences import Sentenced
 from emotrace.hydra.trace import IssueCode, Trace
 from emotrace.labels.label_table import INNER, LabelTable, OwnTable
 from emotrace.labels.official_tables import LEVEL_1
@@ -61,17 +61,8 @@ _LEAK: Final = re.compile(rf"\b(?:{'|'.join(map(re.escape, LEAK_PHRASES))})", re
 _EVID: Final = TERMS.index("evid")
 
 
-class Filter(StrEnum):
+class Filter(Sentenced):
     """A filter, in the order in which they are asked, and what passes it."""
-
-    def __new__(cls, value: str, sentence: str) -> Filter:
-        """A value with its sentence."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
-
-    sentence: str
 
     OBSERVED = "observed", "The sheet holds an observation."
     LABELLED = "labelled", "Gold holds a word that is on the wheel."

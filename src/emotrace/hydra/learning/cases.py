@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,7 +79,7 @@ class Demonstration(Case):
     """In the grammar of `hydra/grammar.py`."""
     teacher: str
     """Who wrote it."""
-    teacher_saw: str = field(default="nothing")
+    teacher_saw: str = "nothing"
     """`nothing`, or `labels` where gold was told to the teacher (the paper's EmbedGT [paper])."""
 
     def to_dict(self) -> dict[str, Any]:
