@@ -16,6 +16,7 @@ ROOT = Path(emotrace.__file__).parent
 LAYERS: list[set[str]] = [
     {"_version", "errors", "span", "progress"},
     {"files", "models", "labels", "media"},
+    {"heads"},
     {"evidence", "encoders", "datasets", "metrics", "training"},
     {"results", "hydra", "grace", "priors"},
     {"purpose", "installation", "testing", "samples"},

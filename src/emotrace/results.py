@@ -139,6 +139,29 @@ class FaceBox(Record):
     height: float
 
 
+class FaceFrames(Record):
+    """What was measured of a face, frame by frame: columns of one length, in order of time.
+
+    A value is None where the frame's face was too poor to measure. Intensities are shapes of the face, not feelings.
+    """
+
+    times_seconds: tuple[float, ...]
+    units: dict[str, tuple[Unit | None, ...]]
+    """Action unit, as `AU01`, -> its intensity 0..1 (a FACS E is 1)."""
+    pitch_degrees: tuple[float | None, ...]
+    """Head pose: positive looks down."""
+    yaw_degrees: tuple[float | None, ...]
+    """Positive turns to the viewer's right."""
+    roll_degrees: tuple[float | None, ...]
+    """Positive leans clockwise in the picture."""
+    eye_opening: tuple[float | None, ...]
+    """Mean distance between the lids over the width of the eye."""
+    mouth_opening: tuple[float | None, ...]
+    """Distance between the inner lips over the width of the mouth."""
+    quality: tuple[Unit, ...]
+    """How far the crop is a face that can be measured, 0..1."""
+
+
 class Person(Record):
     """One person of the clip. The number says nothing about who it is, and holds within this clip only."""
 
@@ -150,6 +173,8 @@ class Person(Record):
     presence: tuple[Span, ...]
     """When the face was on screen."""
     boxes: tuple[FaceBox, ...]
+    frames: FaceFrames | None = None
+    """Action units, pose and openings over time; None where no face was seen, and in files from before them."""
     expressions: tuple[Expression, ...] = ()
     """What GRACE made of the face, window by window; empty where it was not asked, and in files from before it."""
     segments: tuple[Segment, ...]
