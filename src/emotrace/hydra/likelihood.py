@@ -182,6 +182,11 @@ def membership() -> Float64[np.ndarray, "set affect"]:
     return shares
 
 
+def floored(ratios: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+    """Ratios that cannot rule an affect out: mixed with a share ε of 1."""
+    return (1.0 - FLOOR) * ratios + FLOOR
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compiled:
     """A table multiplied out over all label sets, once."""
@@ -191,7 +196,7 @@ class Compiled:
     @cached_property
     def affect_ratios(self) -> Float64[np.ndarray, "affect cue"]:
         """ρ of every affect alone, floor included."""
-        return (1.0 - FLOOR) * self.table.ratios + FLOOR
+        return floored(self.table.ratios)
 
     @cached_property
     def set_ratios(self) -> Float64[np.ndarray, "cue set"]:

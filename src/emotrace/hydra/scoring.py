@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64
 
 from emotrace.evidence.observation import EvidenceSheet, Modality, Observation
+from emotrace.hydra.fitted import Counts, shipped_counts
 from emotrace.hydra.likelihood import (
     LABEL_PRICE,
     SHOWN_AFFECTS,
@@ -24,6 +25,7 @@ from emotrace.hydra.likelihood import (
     SUPPORT_RATIO,
     Compiled,
     compiled,
+    floored,
     label_sets,
     membership,
 )
@@ -62,6 +64,13 @@ class Column:
     """Level of each link, -2 to 2; a reading has 0 throughout."""
     row: int | None
     """Row of the cue table; None for a reading."""
+    fitted: bool = False
+    """Whether the ratios were counted in labelled recordings rather than set by hand."""
+
+    @property
+    def by_table(self) -> bool:
+        """Whether the compiled table holds its ratios."""
+        return self.row is not None and not self.fitted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,15 +104,13 @@ class Scores:
     @cached_property
     def log_ratios(self) -> Float64[np.ndarray, "column set"]:
         """Log ratio, ln ρ, of each label set."""
-        rows = [
-            np.log(membership() @ c.ratios) if c.row is None else self.table.log_ratios[c.row] for c in self.columns
-        ]
+        rows = [self.table.log_ratios[c.row] if c.by_table else np.log(membership() @ c.ratios) for c in self.columns]
         return np.array(rows).reshape(len(self.columns), len(label_sets()))
 
     @cached_property
     def masked_log_ratios(self) -> Float64[np.ndarray, "column shown set"]:
         """Log ratio, ln ρ, of each label set behind each shown affect."""
-        rows = [_masked_reading(c) if c.row is None else self.table.masked_log_ratios[c.row] for c in self.columns]
+        rows = [self.table.masked_log_ratios[c.row] if c.by_table else _masked(c) for c in self.columns]
         return np.array(rows).reshape(len(self.columns), len(SHOWN_AFFECTS), len(label_sets()))
 
     def open_under(self, alpha: Mapping[Modality, float]) -> Float64[np.ndarray, " set"]:
@@ -231,14 +238,24 @@ class _Same:
         return isinstance(other, _Same) and other.sheet is self.sheet
 
 
-def score(sheet: EvidenceSheet) -> Scores:
-    """Finds the cues and readings of a sheet; the scores of the last few sheets are kept."""
-    return _score(_Same(sheet))
+def score(sheet: EvidenceSheet, *, counts: Mapping[str, Counts] | None = None) -> Scores:
+    """Finds the cues and readings of a sheet.
+
+    Args:
+        sheet: The evidence.
+        counts: Observer -> how often its cues met each affect; None for the shipped counts, with which the scores of
+            the last few sheets are kept.
+    """
+    return _score(_Same(sheet)) if counts is None else _scored(sheet, counts)
 
 
 @lru_cache(maxsize=4)
 def _score(key: _Same) -> Scores:
-    sheet, table = key.sheet, compiled()
+    return _scored(key.sheet, shipped_counts())
+
+
+def _scored(sheet: EvidenceSheet, counts: Mapping[str, Counts]) -> Scores:
+    table = compiled()
     by_row: dict[int, list[Observation]] = {}
     readings: list[Column] = []
     for observation in sheet.observations:
@@ -246,18 +263,24 @@ def _score(key: _Same) -> Scores:
             readings.append(_reading_column(sheet, observation))
         elif (row := table.table.row_of(observation)) is not None:
             by_row.setdefault(row, []).append(observation)
-    columns = [_cue_column(sheet, table, row, by_row[row]) for row in sorted(by_row)]
+    columns = [_cue_column(sheet, table, row, by_row[row], counts) for row in sorted(by_row)]
     return Scores(sheet=sheet, columns=(*columns, *readings), table=table)
 
 
-def _cue_column(sheet: EvidenceSheet, table: Compiled, row: int, seen: list[Observation]) -> Column:
+def _cue_column(
+    sheet: EvidenceSheet, table: Compiled, row: int, seen: list[Observation], counts: Mapping[str, Counts]
+) -> Column:
+    cue, observers = table.table.cues[row], {o.source for o in seen}
+    measured = counts.get(observers.pop()) if len(observers) == 1 else None
+    ratios = None if measured is None else measured.ratios(cue.key, table.table.ratios[:, row])
     return Column(
-        modality=table.table.cues[row].modality,
+        modality=cue.modality,
         ids=tuple(o.id for o in seen),
         weight=max(sheet.weight(o) for o in seen),
-        ratios=table.affect_ratios[:, row],
+        ratios=table.affect_ratios[:, row] if ratios is None else floored(ratios),
         levels=table.table.levels[:, row],
         row=row,
+        fitted=ratios is not None,
     )
 
 
@@ -298,7 +321,7 @@ def affect_of_label(label: str, scheme_name: str | None) -> str | None:
     return cluster_of(label)
 
 
-def _masked_reading(column: Column) -> Float64[np.ndarray, "shown set"]:
+def _masked(column: Column) -> Float64[np.ndarray, "shown set"]:
     share, felt = SHOWN_SHARE.get(column.modality, 0.0), membership() @ column.ratios
     shown = column.ratios[_shown()]
     logs: Float64[np.ndarray, "shown set"] = np.log((1.0 - share) * felt[None, :] + share * shown[:, None])
