@@ -7,7 +7,7 @@ Train parts only. With `--check` the dev parts say what the counts are worth: of
 reports anything, in how many is the embedded reasoner's surest affect among the gold ones, by hand-made levels and by
 counts, with intervals (bootstrap over units, paired) and a control (counts of shuffled labels).
 
-Run: python recipes/fit_likelihoods.py --data ../shared/data [--check docs/results]     (about three minutes of one core)
+Run: python recipes/fit_likelihoods.py --data ../shared/data [--check docs/results]    (about a minute of one core)
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from emotrace.evidence import verbal, vocal
 from emotrace.evidence.observation import EvidenceSheet, Finding
 from emotrace.evidence.voice_signals import VoiceMeter
 from emotrace.files import write_atomically
-from emotrace.hydra import fitted, scoring
-from emotrace.hydra.fitted import Counts, load_counts
+from emotrace.hydra import scoring
+from emotrace.hydra.fitted import NOTHING_FITTED, Counts, Fitted, load_fitted
 from emotrace.hydra.likelihood import shipped_table
 from emotrace.hydra.scoring import affect_of_label
 from emotrace.labels.affects import AFFECT_NAMES
@@ -109,22 +109,22 @@ def record_of(counts: Counts) -> dict[str, Any]:
     return {name: getattr(counts, name) for name in ("observer", "corpus", "part", "units", "cues")}
 
 
-def surest(unit: Unit, counts: dict[str, Counts], among: Sequence[str]) -> str:
+def surest(unit: Unit, fitted: Fitted, among: Sequence[str]) -> str:
     """The affect with the largest share of the posterior, by these counts, among those that the set has."""
     span = Span(min(f.span.start_seconds for f in unit.findings), max(f.span.end_seconds for f in unit.findings))
     sheet = EvidenceSheet.of(unit.findings, clip_id="0" * 64, person="P1", span=span, missing={}, reliability={})
-    scores = scoring.score(sheet, counts=counts)
+    scores = scoring.score(sheet, fitted=fitted)
     return max(among, key=lambda affect: scores.posterior[AFFECT_NAMES.index(affect)])
 
 
-def check(units: Sequence[Unit], arms: dict[str, dict[str, Counts]]) -> dict[str, Any]:
+def check(units: Sequence[Unit], arms: dict[str, Fitted]) -> dict[str, Any]:
     """Of the units with findings, how many have a surest affect that is a gold one: as a share, and as UAR."""
     told = [unit for unit in units if unit.findings and unit.gold]
     among = [affect for affect in AFFECT_NAMES if any(affect in unit.gold for unit in told)]
     gold = np.array([[affect in unit.gold for affect in among] for unit in told], dtype=float)
     draws = np.random.default_rng(SEED).integers(len(told), size=(DRAWS, len(told)))
     answers = {
-        name: np.array([among.index(surest(unit, counts, among)) for unit in told]) for name, counts in arms.items()
+        name: np.array([among.index(surest(unit, fitted, among)) for unit in told]) for name, fitted in arms.items()
     }
     rows: dict[str, Any] = {}
     drawn: dict[str, np.ndarray] = {}
@@ -169,9 +169,10 @@ def markdown(record: dict[str, Any]) -> str:
         "",
         f"`{record['command']}`; counts from train parts (`hydra/tables/fitted.json`), measured on dev parts. Of the "
         "units in which the observer reports anything: share whose surest affect among those of the set, by the "
-        "embedded reasoner on that observer alone, is among the gold affects, with 95 % intervals (2,000 draws of units).",
+        "embedded reasoner on that observer alone, is among the gold affects, with 95 % intervals (2,000 draws of "
+        "units).",
         "",
-        "| dev part | units (with findings) | levels | UAR | gain over levels by hand, paired | share of units | gain |",
+        "| dev part | units (with findings) | levels | UAR | gain over by hand, paired | share of units | gain |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, found in record["sets"].items():
@@ -201,14 +202,17 @@ def main() -> int:
     }
     learned = {observer: list(read(folder, "train")) for observer, (_, _, read, folder) in sources.items()}
     counts = {name: count(name, *sources[name][:2], units) for name, units in learned.items()}
-    text = json.dumps({"observers": [record_of(each) for each in counts.values()]}, indent=1) + "\n"
+    text = json.dumps({"observers": [record_of(each) for each in counts.values()], "readings": []}, indent=1) + "\n"
     write_atomically(TABLE, text)
     print(f"wrote {TABLE.name}: {', '.join(f'{c.observer} {len(c.cues)} cues' for c in counts.values())}")
     if options.check is None:
         return 0
-    fitted.shipped_counts.cache_clear()
     mixed = {name: count(name, *sources[name][:2], shuffled(units)) for name, units in learned.items()}
-    arms = {"by hand": {}, "by counts": load_counts(text), "control: counts of shuffled labels": mixed}
+    arms = {
+        "by hand": NOTHING_FITTED,
+        "by counts": load_fitted(text),
+        "control: counts of shuffled labels": Fitted(observers=mixed, readings={}),
+    }
     record = {
         "command": "python recipes/fit_likelihoods.py --data ../shared/data --check docs/results",
         "seed": SEED,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from emotrace.errors import EvidenceError
 from emotrace.evidence import verbal, vocal
 from emotrace.evidence.observation import EvidenceSheet, Finding
-from emotrace.hydra.fitted import BELIEF_CUES, Counts, load_counts, shipped_counts
+from emotrace.hydra.fitted import BELIEF_CUES, Counts, load_fitted, shipped_fitted
 from emotrace.hydra.likelihood import compiled, shipped_table
 from emotrace.hydra.scoring import score
 from emotrace.labels.affects import AFFECT_NAMES
@@ -63,7 +63,7 @@ def test_an_affect_of_few_units_has_no_data() -> None:
 
 
 def test_the_shipped_counts_are_those_of_the_observers_as_they_are_now() -> None:
-    shipped = shipped_counts()
+    shipped = shipped_fitted().observers
     assert set(shipped) == {verbal.SOURCE, vocal.SOURCE}
     assert {cue for each in shipped.values() for cue in each.cues} <= set(TABLE.index)
     assert shipped[vocal.SOURCE].units["anger"] == 72  # EmoDB's train speakers
@@ -80,7 +80,7 @@ def test_the_shipped_counts_are_those_of_the_observers_as_they_are_now() -> None
 def test_impossible_counts_are_refused(record: dict[str, object], says: str) -> None:
     whole = {"observer": "vocal@1", "corpus": "", "part": "", **record}
     with pytest.raises(EvidenceError, match=says):
-        load_counts(json.dumps({"observers": [whole]}))
+        load_fitted(json.dumps({"observers": [whole], "readings": []}))
 
 
 def sheet(source: str) -> EvidenceSheet:

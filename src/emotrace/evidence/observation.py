@@ -241,11 +241,11 @@ class EvidenceSheet:
 
 
 def _most_telling(findings_by_weight: Iterable[Finding]) -> list[Finding]:
-    """At most 24 findings: the first of each cue, then the seconds, then the thirds, each round by weight [ours]."""
+    """At most 24 findings: first those of new cues and heads, then the seconds, the thirds; each round by weight [ours]."""
     rounds: list[list[Finding]] = [[] for _ in range(MAX_REPEATS)]
     seen: dict[tuple[str, str | None], int] = {}
     for finding in findings_by_weight:
-        key = (finding.modality, finding.cue)
+        key = (finding.modality, finding.cue if finding.scores is None else finding.source)
         if (turn := seen.get(key, 0)) < MAX_REPEATS:
             rounds[turn].append(finding)
         seen[key] = turn + 1

@@ -1,8 +1,9 @@
-"""How often an observer's cues were met with each affect in labelled recordings, where such recordings exist.
+"""What labelled recordings say of observers and heads, where such recordings exist.
 
-`tables/fitted.json` holds counts, made by `recipes/fit_likelihoods.py` on train parts only. A cue that an observer of
-the same name and version measured uses them in place of the hand-made levels of `tables/likelihood.toml`; for an affect
-without data, and for every other observer, those stay. [ours]
+`tables/fitted.json` holds how often an observer's cues were met with each affect, and what a trained head reads on
+average, so that a reading counts by how far it departs from that. `recipes/fit_likelihoods.py` makes it, on train parts
+only. A cue that an observer of the same name and version measured uses the counts in place of the hand-made levels of
+`tables/likelihood.toml`; for an affect without data, and for every other observer, those stay. [ours]
 
     p(c|a) = (n_ca + κ·h_ca) / (N_a + κ/b_c)        ρ_c(a) = p(c|a) / b_c, scaled to the mean of h_c
 
@@ -75,17 +76,32 @@ class Counts:
         return ratios
 
 
-def load_counts(text: str) -> dict[str, Counts]:
-    """Observer -> its counts.
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """All that was measured."""
+
+    observers: Mapping[str, Counts]
+    """By the `source` of their observations."""
+    readings: Mapping[str, Mapping[str, float]]
+    """Source of a head's readings -> label -> the head's mean probability over the labelled units it was fitted on."""
+
+
+NOTHING_FITTED = Fitted(observers={}, readings={})
+
+
+def load_fitted(text: str) -> Fitted:
+    """Reads a table.
 
     Raises:
-        EvidenceError: An affect that does not exist, or a cue met in more units than there are.
+        EvidenceError: No such affect, a cue met in more units than there are, or a mean that is no share.
     """
-    found = {}
-    for record in json.loads(text)["observers"]:
-        counts = _counts(record)
-        found[counts.observer] = counts
-    return found
+    record = json.loads(text)
+    observers = {counts.observer: counts for counts in map(_counts, record["observers"])}
+    readings = {each["source"]: each["mean"] for each in record["readings"]}
+    for source, mean in readings.items():
+        if not mean or not all(0.0 < share < 1.0 for share in mean.values()):
+            raise EvidenceError(f"means must lie between 0 and 1, got {mean}", where=source)
+    return Fitted(observers=observers, readings=readings)
 
 
 def _counts(record: Mapping[str, Any]) -> Counts:
@@ -99,6 +115,6 @@ def _counts(record: Mapping[str, Any]) -> Counts:
 
 
 @cache
-def shipped_counts() -> dict[str, Counts]:
-    """The counts that come with emotrace, read once."""
-    return load_counts(files("emotrace.hydra").joinpath("tables/fitted.json").read_text(encoding="utf-8"))
+def shipped_fitted() -> Fitted:
+    """The table that comes with emotrace, read once."""
+    return load_fitted(files("emotrace.hydra").joinpath("tables/fitted.json").read_text(encoding="utf-8"))

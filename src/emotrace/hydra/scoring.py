@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64
 
 from emotrace.evidence.observation import EvidenceSheet, Modality, Observation
-from emotrace.hydra.fitted import Counts, shipped_counts
+from emotrace.hydra.fitted import Fitted, shipped_fitted
 from emotrace.hydra.likelihood import (
     LABEL_PRICE,
     SHOWN_AFFECTS,
@@ -238,40 +238,38 @@ class _Same:
         return isinstance(other, _Same) and other.sheet is self.sheet
 
 
-def score(sheet: EvidenceSheet, *, counts: Mapping[str, Counts] | None = None) -> Scores:
+def score(sheet: EvidenceSheet, *, fitted: Fitted | None = None) -> Scores:
     """Finds the cues and readings of a sheet.
 
     Args:
         sheet: The evidence.
-        counts: Observer -> how often its cues met each affect; None for the shipped counts, with which the scores of
-            the last few sheets are kept.
+        fitted: What labelled recordings said of observers and heads; None for the shipped table, with which the scores
+            of the last few sheets are kept.
     """
-    return _score(_Same(sheet)) if counts is None else _scored(sheet, counts)
+    return _score(_Same(sheet)) if fitted is None else _scored(sheet, fitted)
 
 
 @lru_cache(maxsize=4)
 def _score(key: _Same) -> Scores:
-    return _scored(key.sheet, shipped_counts())
+    return _scored(key.sheet, shipped_fitted())
 
 
-def _scored(sheet: EvidenceSheet, counts: Mapping[str, Counts]) -> Scores:
+def _scored(sheet: EvidenceSheet, fitted: Fitted) -> Scores:
     table = compiled()
     by_row: dict[int, list[Observation]] = {}
     readings: list[Column] = []
     for observation in sheet.observations:
         if observation.scores is not None:
-            readings.append(_reading_column(sheet, observation))
+            readings.append(_reading_column(sheet, observation, fitted))
         elif (row := table.table.row_of(observation)) is not None:
             by_row.setdefault(row, []).append(observation)
-    columns = [_cue_column(sheet, table, row, by_row[row], counts) for row in sorted(by_row)]
+    columns = [_cue_column(sheet, table, row, by_row[row], fitted) for row in sorted(by_row)]
     return Scores(sheet=sheet, columns=(*columns, *readings), table=table)
 
 
-def _cue_column(
-    sheet: EvidenceSheet, table: Compiled, row: int, seen: list[Observation], counts: Mapping[str, Counts]
-) -> Column:
+def _cue_column(sheet: EvidenceSheet, table: Compiled, row: int, seen: list[Observation], fitted: Fitted) -> Column:
     cue, observers = table.table.cues[row], {o.source for o in seen}
-    measured = counts.get(observers.pop()) if len(observers) == 1 else None
+    measured = fitted.observers.get(observers.pop()) if len(observers) == 1 else None
     ratios = None if measured is None else measured.ratios(cue.key, table.table.ratios[:, row])
     return Column(
         modality=cue.modality,
@@ -284,17 +282,22 @@ def _cue_column(
     )
 
 
-def _reading_column(sheet: EvidenceSheet, reading: Observation) -> Column:
-    """exp(β · ln(score · C)), clipped, for each affect that a label of the reading names; 1 for the others."""
+def _reading_column(sheet: EvidenceSheet, reading: Observation, fitted: Fitted) -> Column:
+    """exp(β · ln(score / usual)), clipped, for each affect that a label of the reading names; 1 for the others.
+
+    Usual is what the head reads on average, where that was measured, else 1 / C for C labels.
+    """
     assert reading.scores is not None
-    shares = dict.fromkeys(AFFECT_NAMES, 0.0)
+    mean = fitted.readings.get(reading.source)
+    shares, usual = (dict.fromkeys(AFFECT_NAMES, 0.0) for _ in range(2))
     named = {label: affect_of_label(label, reading.scheme) for label in reading.scores}
     for label, affect in named.items():
         if affect is not None:
             shares[affect] += reading.scores[label]
-    beta = READING_SHARE[reading.modality]
+            usual[affect] += 0.0 if mean is None else mean[label]
+    beta, level = READING_SHARE[reading.modality], 1.0 / len(reading.scores)
     nats = [
-        min(max(beta * math.log(max(shares[a] * len(reading.scores), 1e-12)), -READING_LIMIT), READING_LIMIT)
+        min(max(beta * math.log(max(shares[a] / (usual[a] or level), 1e-12)), -READING_LIMIT), READING_LIMIT)
         if a in named.values()
         else 0.0
         for a in AFFECT_NAMES
