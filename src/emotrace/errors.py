@@ -46,6 +46,7 @@
     - RewardFailed (ValueError)           a completion, sheet or gold that no reward can be computed from
   x DownloadFailed (OSError)   a `pull` that did not arrive
   x ServerFailed (OSError)     a language model's server that is not there, refuses, or sends something else
+  x WorkerLost (RuntimeError)  a worker process that was killed, twice, while it was at one file
   x BudgetSpent (RuntimeError) the most that a run may cost is reached; what was answered is kept
   x MissingExtra (ImportError) an optional dependency is not installed; the message names the extra
   x UsageError (ValueError)    an option with a value that cannot be
@@ -298,6 +299,10 @@ class DownloadFailed(EmotraceError, OSError):
 
 class ServerFailed(EmotraceError, OSError):
     """A server that the user named for a language model is not there, refuses, or sends something else."""
+
+
+class WorkerLost(EmotraceError, RuntimeError):
+    """The process that was at a file was killed, and so was the next: often the system had no memory left."""
 
 
 class BudgetSpent(EmotraceError, RuntimeError):

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from emotrace.cli.analyze import analyze
+from emotrace.cli.annotate import AnnotateCommand, annotate
 from emotrace.cli.coldstart import coldstart
 from emotrace.cli.console import prepare_streams, report_error, report_failed_output
 from emotrace.cli.doctor import doctor
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 for command in (analyze, trace, report, export, evaluate, verify, features, pack, coldstart, doctor, pull, schema):
     app.command()(command)
+app.command(cls=AnnotateCommand)(annotate)
 for system_commands in (train, predict):
     app.add_typer(system_commands)
 

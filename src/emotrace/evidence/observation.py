@@ -241,7 +241,7 @@ class EvidenceSheet:
 
 
 def _most_telling(findings_by_weight: Iterable[Finding]) -> list[Finding]:
-    """At most 24 findings: first those of new cues and heads, then the seconds, the thirds; each round by weight [ours]."""
+    """At most 24 findings: first of each cue and head, then seconds, then thirds, each round by weight [ours]."""
     rounds: list[list[Finding]] = [[] for _ in range(MAX_REPEATS)]
     seen: dict[tuple[str, str | None], int] = {}
     for finding in findings_by_weight:

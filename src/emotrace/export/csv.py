@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
-from typing import TypeAlias
 
 from emotrace.export.stretches import stretches
+from emotrace.export.tables import Analyses, Row, delimited, each
 from emotrace.results import Analysis, Label, Segment
 
 COLUMNS: dict[str, str] = {
@@ -34,27 +32,19 @@ COLUMNS: dict[str, str] = {
 }
 """The columns in order, and what each holds. New ones are added at the end."""
 
-Cell: TypeAlias = str | int | float | None
-_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
+def to_csv(analyses: Analyses) -> str:
+    """Results as one CSV table (RFC 4180: commas, CRLF, doubled quotes) with the columns of `COLUMNS`.
 
-def to_csv(analysis: Analysis) -> str:
-    """A result as a CSV table (RFC 4180: commas, CRLF, doubled quotes) with the columns of `COLUMNS`.
-
-    An abstention is one row with an empty label and its code; what it would have guessed is left out. A text cell
-    that begins with `=`, `+`, `-`, `@` (or their full-width forms), a tab or a line break gets an apostrophe in front,
-    so that no spreadsheet runs it as a formula; numbers are written as they are.
+    An abstention is one row with an empty label and its code; what it would have guessed is left out. How a cell is
+    written: `tables.delimited`.
     """
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for row in _rows(analysis):
-        writer.writerow([_cell(row.get(column)) for column in COLUMNS])
-    return table.getvalue()
+    return delimited(COLUMNS, (row for analysis in each(analyses) for row in tidy_rows(analysis)))
 
 
-def _rows(analysis: Analysis) -> Iterator[dict[str, Cell]]:
-    file: dict[str, Cell] = {
+def tidy_rows(analysis: Analysis) -> Iterator[Row]:
+    """The rows of one result, before they are written; a key that is not there is an empty cell."""
+    file: Row = {
         "file": analysis.source.name,
         "sha256": analysis.source.sha256,
         "schema_version": analysis.schema_version,
@@ -70,32 +60,24 @@ def _rows(analysis: Analysis) -> Iterator[dict[str, Cell]]:
             yield {**shared, "rank": rank, **_of_label(label)}
 
 
-def _of_segment(segment: Segment) -> dict[str, Cell]:
+def _of_segment(segment: Segment) -> Row:
     return {
         "kind": segment.kind,
         "start_seconds": segment.span.start_seconds,
         "end_seconds": segment.span.end_seconds,
         "confidence_basis": segment.verdict.confidence_basis,
         "conflict": segment.verdict.conflict,
-        "missing": " ".join(f"{modality}={reason}" for modality, reason in segment.sheet.missing.items()),
+        "missing": tuple(f"{modality}={reason}" for modality, reason in segment.sheet.missing.items()),
         "text": segment.text,
         "reasoner": segment.verdict.reasoner,
     }
 
 
-def _of_label(label: Label) -> dict[str, Cell]:
+def _of_label(label: Label) -> Row:
     return {
         "label": label.word,
         "cluster": label.cluster,
         "confidence": label.confidence,
-        "evidence": " ".join(label.observation_ids),
+        "evidence": label.observation_ids,
         "grounded_by": label.grounded_by,
     }
-
-
-def _cell(value: Cell) -> str | int | float:
-    if value is None:
-        return ""
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value

@@ -6,18 +6,19 @@ import json
 from typing import Any
 
 from emotrace.export.stretches import Stretch, stretches
+from emotrace.export.tables import Analyses, each
 from emotrace.results import Analysis
 
 
-def to_jsonl(analysis: Analysis) -> str:
-    """A result as JSON Lines (UTF-8, one object a line, ended by a line feed).
+def to_jsonl(analyses: Analyses) -> str:
+    """Results as JSON Lines (UTF-8, one object a line, ended by a line feed).
 
     Keys: file, sha256, person, segment (1, 2, ... in time order; 0 is the whole clip), kind, start_seconds,
     end_seconds, text, labels, abstain, confidence, confidence_basis, conflict, distribution, missing, observations,
     reasoner, schema_version. `confidence` is null where it abstains, and what it would have guessed is left out. When
     there is nobody, no line is written.
     """
-    return "".join(_line(analysis, stretch) for stretch in stretches(analysis))
+    return "".join(_line(analysis, stretch) for analysis in each(analyses) for stretch in stretches(analysis))
 
 
 def _line(analysis: Analysis, stretch: Stretch) -> str:

@@ -1,4 +1,4 @@
-"""The walk that every export takes: each person's whole clip, then their segments in time order."""
+"""The walks that exports take: each person's whole clip, then their segments in time order."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ def stretches(analysis: Analysis) -> Iterator[Stretch]:
     for person in analysis.persons:
         for number, segment in enumerate((person.overall, *person.segments)):
             yield Stretch(person=person, number=number, segment=segment)
+
+
+def judged_segments(person: Person) -> tuple[Segment, ...]:
+    """What a timeline of a person shows: the segments, or the whole clip where there are none."""
+    return person.segments or (person.overall,)
