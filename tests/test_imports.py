@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"evidence", "encoders", "datasets", "metrics", "training"},
     {"results", "hydra", "grace", "priors"},
     {"purpose", "installation", "testing", "samples"},
-    {"systems", "provenance", "pipeline"},
+    {"systems", "provenance", "pipeline", "evaluation"},
     {"export", "report", "batch"},
     {"server", "cli", "__main__"},
 ]

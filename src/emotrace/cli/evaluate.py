@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emotrace.cli.console import say, stdout, write_stdout
+from emotrace.cli.evaluate_heads import evaluate_heads
 from emotrace.cli.evaluate_predict import predict, write_task_files
 from emotrace.cli.evaluation_options import (
     AbstainOption,
@@ -47,11 +48,15 @@ if TYPE_CHECKING:
     from emotrace.metrics.evaluation import Evaluation
     from emotrace.metrics.scored import Settings
 
+app = typer.Typer(name="evaluate")
+app.command("heads")(evaluate_heads)
+
 FORMATS = ("text", "json", "csv", "html")
 ALSO_CALLED = {"ovmer": "ovmer-12"}
 """Other names of the same protocol."""
 
 
+@app.callback(invoke_without_command=True)
 def evaluate(
     context: typer.Context,
     protocol: Annotated[
@@ -174,8 +179,9 @@ def evaluate(
 ) -> None:
     """Score answers against truth under a named protocol, with intervals, provenance and the clips that were scored.
 
-    With --predict the answers are given by a reasoner first. Nothing leaves the machine, unless --reasoner names a
-    server. Exit codes: 0 scored, 2 wrong usage, 3 data refused, 4 an extra is missing.
+    `evaluate heads` checks the trained heads on files of your own. With --predict the answers are given by a reasoner
+    first. Nothing leaves the machine, unless --reasoner names a server. Exit codes: 0 scored, 2 wrong usage, 3 data
+    refused, 4 an extra is missing.
     """
     from emotrace.cli import evaluation_input as given
     from emotrace.cli import evaluation_output as output
@@ -184,6 +190,8 @@ def evaluate(
     from emotrace.metrics.protocols import PROTOCOLS
     from emotrace.metrics.scored import Settings
 
+    if context.invoked_subcommand is not None:
+        return
     if show_list:
         output.print_protocols(stdout())
         return

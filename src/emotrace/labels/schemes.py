@@ -237,6 +237,11 @@ SCHEMES: tuple[LabelScheme, ...] = (
         },
     ),
     _scheme(
+        "basic-7",
+        "anger disgust fear happiness neutral sadness surprise",
+        "emotrace: the six of Ekman 1992 and neutral, as heads/face.py names them",
+    ),
+    _scheme(
         "affectnet-8",
         _AFFECTNET,
         "AffectNet, arXiv 1708.03985: expression 0 to 7",
