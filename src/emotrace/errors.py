@@ -47,6 +47,7 @@
   x DownloadFailed (OSError)   a `pull` that did not arrive
   x ServerFailed (OSError)     a language model's server that is not there, refuses, or sends something else
   x WorkerLost (RuntimeError)  a worker process that was killed, twice, while it was at one file
+  x RequestRefused (RuntimeError)  what `emotrace serve` was asked for and does not do; `.status` and `.code` say why
   x BudgetSpent (RuntimeError) the most that a run may cost is reached; what was answered is kept
   x MissingExtra (ImportError) an optional dependency is not installed; the message names the extra
   x UsageError (ValueError)    an option with a value that cannot be
@@ -303,6 +304,24 @@ class ServerFailed(EmotraceError, OSError):
 
 class WorkerLost(EmotraceError, RuntimeError):
     """The process that was at a file was killed, and so was the next: often the system had no memory left."""
+
+
+class RequestRefused(EmotraceError, RuntimeError):
+    """A request that the server does not serve.
+
+    Args:
+        what: What happened, in one clause.
+        status: Of HTTP.
+        code: The reason in one word for programs, such as `queue_full`.
+        hint: What the client can do about it.
+        retry_after_seconds: When to try again; None where trying again is of no use.
+    """
+
+    def __init__(
+        self, what: str, *, status: int, code: str, hint: str | None = None, retry_after_seconds: int | None = None
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.status, self.code, self.retry_after_seconds = status, code, retry_after_seconds
 
 
 class BudgetSpent(EmotraceError, RuntimeError):

@@ -88,10 +88,10 @@ def test_every_column_is_documented() -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_pandas_reads_any_result_back(data: st.DataObject, analyses: st.SearchStrategy[Analysis]) -> None:
     analysis = data.draw(analyses)
-    table = pandas.read_csv(io.BytesIO(to_csv(analysis).encode()), keep_default_na=False, dtype={"person": str})
+    table = pandas.read_csv(io.BytesIO(to_csv(analysis).encode()), keep_default_na=False, dtype=str)
     held = list(tidy_rows(analysis))
     assert list(table.columns) == list(COLUMNS)
     assert len(table) == len(held)
@@ -99,7 +99,7 @@ def test_pandas_reads_any_result_back(data: st.DataObject, analyses: st.SearchSt
         text = str(row.get("text") or "").replace("\0", "")
         assert str(read_row["text"]).removeprefix("'") == text.removeprefix("'")
         for column in ("start_seconds", "end_seconds", "confidence"):
-            assert (read_row[column] or None) == (row.get(column) or None)
+            assert (float(read_row[column]) if read_row[column] else None) == row.get(column)
 
 
 def test_many_results_are_one_table_under_one_header() -> None:
