@@ -83,6 +83,22 @@ REGISTRY: Final[dict[str, Weights]] = {
             licence="Apache-2.0 (trained on faces rendered from ICT-FaceKit meshes, MIT)",
             origin="emotrace, recipes/face_encoder.py (SynthDFER, rendered; meshes of USC ICT 2020)",
         ),
+        Weights(
+            name="voice",
+            file="voice.onnx",
+            sha256="3be589982e79c9e9566e034a5adecc4336762deef0c120b10344340ec58e14ea",
+            bytes=122_750,
+            licence="Apache-2.0 (trained on CC0 1.0 recordings)",
+            origin="emotrace, recipes/voice_head.py (Berlin Database of Emotional Speech, Burkhardt et al. 2005)",
+        ),
+        Weights(
+            name="text",
+            file="text.npz",
+            sha256="6079b5493cadb5ddfa61241f7bc045080da0f91206bc60b268fcf5b3ba9ed11e",
+            bytes=3_109_846,
+            licence="Apache-2.0 (trained on CC BY 4.0 texts)",
+            origin="emotrace, recipes/text_head.py (GoEmotions, Demszky et al. 2020)",
+        ),
     )
 }
 

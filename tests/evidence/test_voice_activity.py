@@ -55,6 +55,13 @@ def test_talk_is_speech(base_hz: float, seed: int) -> None:
     assert series.voiced.sum() > 0.9 * np.isfinite(series.pitch_hz).sum()
 
 
+@pytest.mark.parametrize("seed", [201, 204, 210])
+def test_a_band_is_never_a_second_of_speech(seed: int) -> None:
+    """A tune over drums: its notes stand still and leap, and the drums swing like syllables."""
+    turns = speech_turns(measure(band(10.0, seed=seed)))
+    assert all(turn.duration_seconds < 1.0 for turn in turns)
+
+
 def test_talk_is_speech_at_any_level_and_in_noise() -> None:
     sound = talk(8.0)
     assert measure(sound / 30).speech.mean() > 0.75
