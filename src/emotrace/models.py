@@ -84,6 +84,14 @@ REGISTRY: Final[dict[str, Weights]] = {
             origin="emotrace, recipes/face_encoder.py (SynthDFER, rendered; meshes of USC ICT 2020)",
         ),
         Weights(
+            name="face",
+            file="face.onnx",
+            sha256="e309b8284138ee3d5a2801ae54b3e98e5473f39ee509d676cc31f7ec2b8318b2",
+            bytes=3_271_198,
+            licence="Apache-2.0 (trained on CC BY 4.0 photographs and on faces rendered from MIT meshes)",
+            origin="emotrace, recipes/face_head.py (Face Research Lab London Set, DeBruine & Jones 2017; USC ICT 2020)",
+        ),
+        Weights(
             name="voice",
             file="voice.onnx",
             sha256="3be589982e79c9e9566e034a5adecc4336762deef0c120b10344340ec58e14ea",
@@ -94,10 +102,10 @@ REGISTRY: Final[dict[str, Weights]] = {
         Weights(
             name="text",
             file="text.npz",
-            sha256="6079b5493cadb5ddfa61241f7bc045080da0f91206bc60b268fcf5b3ba9ed11e",
-            bytes=3_109_846,
+            sha256="e31723087c280ec91cfe3c9553a8a17b1ef4f9f1b686c229941f0dd414d1ff7e",
+            bytes=3_139_851,
             licence="Apache-2.0 (trained on CC BY 4.0 texts)",
-            origin="emotrace, recipes/text_head.py (GoEmotions, Demszky et al. 2020)",
+            origin="emotrace, recipes/text_head.py (GoEmotions, Demszky et al. 2020; XED; SemEval-2025 task 11)",
         ),
     )
 }

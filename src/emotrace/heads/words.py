@@ -1,6 +1,6 @@
 """The words head: a sentence -> 27 emotions and neutral as its readers would mark them, and the words that carried it.
 
-    logit = bias + sum_f value[f] / sqrt(sum_f size[f]**2)
+    probability = ceiling * sigmoid(logit)      logit = bias + sum_f value[f] / sqrt(sum_f size[f]**2)
 
 over the known features f of the sentence: its words, runs of two and three words, and pieces of words
 (`words_features.py`). Every term belongs to tokens, so what a word adds is read off and not estimated.
@@ -72,11 +72,16 @@ class WordsHead:
         """The probability from which each label of `EMOTIONS` is decided."""
         return self._weights.thresholds
 
+    @property
+    def ceilings(self) -> Float64[np.ndarray, " 28"]:
+        """The largest probability of each label of `EMOTIONS`: readers differ even on the plainest sentence."""
+        return self._weights.ceilings
+
     def read(self, sentences: Sequence[str]) -> WordsReading:
         """Probabilities of the 28 labels for each sentence. Any text is read; what is unknown is not decided on."""
         terms = [_terms(sentence, self._weights) for sentence in sentences]
         logits = np.array([row.by_token.sum(axis=0) + self._weights.bias for row in terms]).reshape(-1, len(EMOTIONS))
-        probabilities = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0)))
+        probabilities = self._weights.ceilings / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0)))
         anything = np.array([row.any_known for row in terms], bool).reshape(-1, 1)
         return WordsReading(
             probabilities=probabilities.astype(np.float32),
@@ -87,7 +92,8 @@ class WordsHead:
     def contributions(self, sentence: str, emotion: str) -> tuple[Contribution, ...]:
         """What each token of the sentence adds to the log odds of one emotion, the largest first.
 
-        Together with the emotion's bias (`bias`) they are the logit of `read`'s probability; nothing is left over.
+        With the emotion's `bias` they sum to its logit, and nothing is left over; `read` gives `ceilings` times the
+        sigmoid of that logit.
 
         Raises:
             UnknownChoice: No label of `EMOTIONS` has that name.
@@ -121,6 +127,7 @@ class _Weights:
     """How rare the feature is in training."""
     word_hashes: UInt32[np.ndarray, " word"]
     bias: Float64[np.ndarray, " 28"]
+    ceilings: Float64[np.ndarray, " 28"]
     thresholds: Float64[np.ndarray, " 28"]
 
     @classmethod
