@@ -86,7 +86,7 @@ REGISTRY: Final[dict[str, Weights]] = {
         Weights(
             name="face",
             file="face.onnx",
-            sha256="e309b8284138ee3d5a2801ae54b3e98e5473f39ee509d676cc31f7ec2b8318b2",
+            sha256="fb603a43f574f01aa103f130652f8e172ff6e25004c2c5fed3ee97a8fc6b7591",
             bytes=3_271_198,
             licence="Apache-2.0 (trained on CC BY 4.0 photographs and on faces rendered from MIT meshes)",
             origin="emotrace, recipes/face_head.py (Face Research Lab London Set, DeBruine & Jones 2017; USC ICT 2020)",

@@ -7,6 +7,7 @@ head only sees its statistics. [ours] Numbers are kept as float16: 72 bytes a fr
 
 from __future__ import annotations
 
+import copy
 from typing import Final
 
 import numpy as np
@@ -78,6 +79,7 @@ class VoiceFeatureMeter:
     def __init__(self) -> None:
         self._buffer: np.ndarray | None = None
         self._parts: list[Float16[np.ndarray, "frame feature"]] = [np.empty((0, COLUMNS), np.float16)]
+        self._forgotten = 0
 
     def feed(self, block: Waveform) -> None:
         """Take in the next block; sound that starts after the picture gets silence before it.
@@ -100,7 +102,28 @@ class VoiceFeatureMeter:
             if frames > 0:
                 padded = np.concatenate([self._buffer, np.zeros(_OVERHANG, np.float32)])
                 self._parts.append(_measured(padded[: frames * _HOP + 2 * _OVERHANG]))
-        return np.concatenate(self._parts).astype(np.float32)
+        kept = np.concatenate(self._parts)
+        if not self._forgotten:
+            return kept.astype(np.float32)
+        # Pages of zeros that nobody reads take no memory; frames keep their number, which is their time.
+        frames_and_zeros = np.zeros((self._forgotten + len(kept), COLUMNS), np.float32)
+        frames_and_zeros[self._forgotten :] = kept
+        return frames_and_zeros
+
+    def so_far(self) -> Float32[np.ndarray, "frame feature"]:
+        """What `finish` would give if the sound ended here; the meter goes on."""
+        return copy.deepcopy(self).finish()
+
+    def forget(self, before_seconds: float) -> None:
+        """Drops earlier frames, which are zeros from then on: they are not to be read any more."""
+        kept = np.concatenate(self._parts)
+        count = min(len(kept), max(0, int(before_seconds * FRAMES_PER_SECOND) - self._forgotten))
+        self._parts = [kept[count:].copy()]
+        self._forgotten += count
+
+    def __len__(self) -> int:
+        """How many frames are kept."""
+        return sum(map(len, self._parts))
 
     def _take(self, samples: Float32[np.ndarray, " sample"]) -> None:
         assert self._buffer is not None
