@@ -39,8 +39,6 @@ PARTS, PART = (*range(30), *range(100, 130)), 250
 """Drawn samples: numbers of the parts (two runs side by side drew them), and samples a part."""
 BATCH = 64
 WEIGHT_DECAY, AVERAGE = 0.03, 0.99
-SHARE_SYNTH = 0.15
-"""Of a batch: SynthDFER's faces, whose landmarks are not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +58,24 @@ class Stage:
     """Highest learning rate."""
     noise: float = 0.0
     """Share of the crops without a face that is replaced by grains."""
+    synth: float = 0.15
+    """Share of a batch that is SynthDFER's faces, whose landmarks are not known."""
 
 
 STAGES = (
     Stage(steps=600, horizon=1400, warm_up=100, unit_weight=3.0, unit_square=0.125, empty=1.0),
     Stage(steps=700, horizon=750, warm_up=50, unit_weight=8.0, unit_square=0.5, empty=0.5),
-    Stage(steps=350, horizon=350, warm_up=30, unit_weight=16.0, unit_square=0.5, empty=0.4, rate=2.5e-3, noise=0.12),
+    Stage(
+        steps=4000,
+        horizon=4000,
+        warm_up=50,
+        unit_weight=16.0,
+        unit_square=0.5,
+        empty=0.4,
+        rate=3e-3,
+        noise=0.12,
+        synth=0.35,
+    ),
 )
 
 
@@ -125,7 +135,7 @@ def batch_of(sets: tuple[Samples, Samples], stage: Stage, rng: np.random.Generat
     """Grey crops, landmarks, units, pose, quality."""
     rows = []
     for row in range(BATCH):
-        chosen = sets[row < SHARE_SYNTH * BATCH]
+        chosen = sets[row < stage.synth * BATCH]
         number = int(rng.integers(len(chosen)))
         while chosen.quality[number] == 0 and rng.random() >= stage.empty:
             number = int(rng.integers(len(chosen)))
@@ -290,7 +300,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    sets = (drawn_parts(options), synth_dfer(options.data / "synth_dfer", "train", 4)[0])
+    sets = (drawn_parts(options), synth_dfer(options.data / "synth_dfer", "train", 2)[0])
     if options.shuffled:
         for samples in sets:
             known = np.flatnonzero(np.isfinite(samples.units).any(1))

@@ -3,9 +3,11 @@
     verbal@1   GoEmotions, train: one comment is one unit; a comment with two labels counts for both
     vocal@1    EmoDB, train speakers: one sentence is one unit, heard within all sentences of its speaker
 
-Train parts only. With `--check` the dev parts say what the counts are worth: of the units in which the observer
-reports anything, in how many is the embedded reasoner's surest affect among the gold ones, by hand-made levels and by
-counts, with intervals (bootstrap over units, paired) and a control (counts of shuffled labels).
+and what the trained heads read on average over the same units (the face head: over SynthDFER's train clips).
+
+Train parts only. With `--check` the dev parts say what this is worth: of the units in which the observer reports
+anything, in how many is the embedded reasoner's surest affect among the gold ones, by hand-made levels, by counts, and
+with the head's reading, with intervals (bootstrap over units, paired) and a control (counts of shuffled labels).
 
 Run: python recipes/fit_likelihoods.py --data ../shared/data [--check docs/results]    (about a minute of one core)
 """
@@ -17,16 +19,20 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
-from emotrace.evidence import verbal, vocal
+from emotrace.evidence import readings, verbal, vocal
 from emotrace.evidence.observation import EvidenceSheet, Finding
 from emotrace.evidence.voice_signals import VoiceMeter
 from emotrace.files import write_atomically
+from emotrace.heads.face import FaceHead, expression_odds
+from emotrace.heads.voice_features import VoiceFeatureMeter
 from emotrace.hydra import scoring
 from emotrace.hydra.fitted import NOTHING_FITTED, Counts, Fitted, load_fitted
 from emotrace.hydra.likelihood import shipped_table
@@ -45,6 +51,9 @@ class Unit:
     """One labelled stretch, as an observer reported it."""
 
     findings: tuple[Finding, ...]
+    """What the observer reports."""
+    reading: tuple[Finding, ...]
+    """What the head makes of it; none where it has nothing to read."""
     gold: frozenset[str]
     """Affects."""
 
@@ -56,8 +65,12 @@ def goemotions(folder: Path, part: str) -> Iterator[Unit]:
     for line in (folder / f"{part}.tsv").read_text(encoding="utf-8").splitlines():
         text, numbers, _ = line.split("\t")
         labels = (affect_of_label(names[int(number)], "goemotions") for number in numbers.split(","))
-        found = verbal.observe([Utterance(text=text, span=whole, words=())], whole)
-        yield Unit(findings=tuple(found), gold=frozenset(filter(None, labels)))
+        said = [Utterance(text=text, span=whole, words=())]
+        yield Unit(
+            findings=tuple(verbal.observe(said, whole)),
+            reading=tuple(readings.of_words(said, whole)),
+            gold=frozenset(filter(None, labels)),
+        )
 
 
 def emodb(folder: Path, part: str) -> Iterator[Unit]:
@@ -77,19 +90,42 @@ def emodb(folder: Path, part: str) -> Iterator[Unit]:
 
 def _heard(folder: Path, rows: Sequence[dict[str, str]]) -> Iterator[Unit]:
     """The sentences of one speaker, as one recording with pauses."""
-    meter, spans, now = VoiceMeter(), [], 0.0
+    meter, features, spans, now = VoiceMeter(), VoiceFeatureMeter(), [], 0.0
     for row in rows:
         path = next(p for p in (folder / row["file"], folder / "flac" / row["file"]) if p.is_file())
         samples = np.concatenate([block.samples for block in AudioReader(path)])
         padded = np.concatenate([samples, np.zeros(round(BETWEEN_SECONDS * RATE), np.float32)])
-        meter.feed(Waveform(samples=padded, span=Span(now, now + len(padded) / RATE)))
+        block = Waveform(samples=padded, span=Span(now, now + len(padded) / RATE))
+        meter.feed(block)
+        features.feed(block)
         spans.append(Span(now, now + len(samples) / RATE))
         now += len(padded) / RATE
-    series = meter.finish()
+    series, frames = meter.finish(), features.finish()
     usual = vocal.baseline(series, spans)
     for row, span in zip(rows, spans, strict=True):
         affect = affect_of_label(row["emotion"], "emodb")
-        yield Unit(findings=tuple(vocal.observe(series, span, baseline=usual)), gold=frozenset(filter(None, [affect])))
+        yield Unit(
+            findings=tuple(vocal.observe(series, span, baseline=usual)),
+            reading=tuple(readings.of_voice(frames, span, speech=spans)),
+            gold=frozenset(filter(None, [affect])),
+        )
+
+
+def faces(folder: Path) -> Iterator[Finding]:
+    """What the face head makes of the rendered clips, each as if it were one face over two seconds."""
+    stored = np.load(folder / "frames_train.npz")
+    blob, offset = stored["blob"], stored["offset"]
+    head = FaceHead()
+    for start, end in pairwise(offset.tolist()):
+        frames = np.asarray(cv2.imdecode(blob[start:end], cv2.IMREAD_GRAYSCALE), np.uint8).reshape(-1, 112, 112)
+        odds = expression_odds(head.read(frames).units).mean(axis=0)
+        yield readings.reading("visual", readings.FACE, odds, Span(0.0, 2.0), confidence=1.0)
+
+
+def usual(found: Iterable[Finding]) -> dict[str, float]:
+    """The mean distribution of readings."""
+    rows = [finding.scores for finding in found if finding.scores is not None]
+    return {label: round(float(np.mean([row[label] for row in rows])), 5) for label in rows[0]}
 
 
 def count(observer: str, corpus: str, part: str, units: Iterable[Unit]) -> Counts:
@@ -109,22 +145,37 @@ def record_of(counts: Counts) -> dict[str, Any]:
     return {name: getattr(counts, name) for name in ("observer", "corpus", "part", "units", "cues")}
 
 
-def surest(unit: Unit, fitted: Fitted, among: Sequence[str]) -> str:
-    """The affect with the largest share of the posterior, by these counts, among those that the set has."""
-    span = Span(min(f.span.start_seconds for f in unit.findings), max(f.span.end_seconds for f in unit.findings))
-    sheet = EvidenceSheet.of(unit.findings, clip_id="0" * 64, person="P1", span=span, missing={}, reliability={})
+def surest(findings: Sequence[Finding], fitted: Fitted, among: Sequence[str]) -> str:
+    """The affect with the largest share of the posterior, by this table, among those that the set has."""
+    span = Span(min(f.span.start_seconds for f in findings), max(f.span.end_seconds for f in findings))
+    sheet = EvidenceSheet.of(findings, clip_id="0" * 64, person="P1", span=span, missing={}, reliability={})
     scores = scoring.score(sheet, fitted=fitted)
     return max(among, key=lambda affect: scores.posterior[AFFECT_NAMES.index(affect)])
 
 
-def check(units: Sequence[Unit], arms: dict[str, Fitted]) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """What the reasoner is given, and by which table."""
+
+    fitted: Fitted
+    readings: bool = False
+    observations: bool = True
+
+    def sees(self, unit: Unit) -> tuple[Finding, ...]:
+        """The findings of a unit; the observer's too where its head has nothing to read."""
+        reading = unit.reading if self.readings else ()
+        return reading + (unit.findings if self.observations or not reading else ())
+
+
+def check(units: Sequence[Unit], arms: dict[str, Arm]) -> dict[str, Any]:
     """Of the units with findings, how many have a surest affect that is a gold one: as a share, and as UAR."""
     told = [unit for unit in units if unit.findings and unit.gold]
     among = [affect for affect in AFFECT_NAMES if any(affect in unit.gold for unit in told)]
     gold = np.array([[affect in unit.gold for affect in among] for unit in told], dtype=float)
     draws = np.random.default_rng(SEED).integers(len(told), size=(DRAWS, len(told)))
     answers = {
-        name: np.array([among.index(surest(unit, fitted, among)) for unit in told]) for name, fitted in arms.items()
+        name: np.array([among.index(surest(arm.sees(unit), arm.fitted, among)) for unit in told])
+        for name, arm in arms.items()
     }
     rows: dict[str, Any] = {}
     drawn: dict[str, np.ndarray] = {}
@@ -157,9 +208,7 @@ def _scores(gold: np.ndarray, answer: np.ndarray) -> tuple[float, float]:
 def shuffled(units: Sequence[Unit]) -> list[Unit]:
     """The units with each other's labels."""
     order = np.random.default_rng(SEED).permutation(len(units))
-    return [
-        Unit(findings=unit.findings, gold=units[place].gold) for unit, place in zip(units, order.tolist(), strict=True)
-    ]
+    return [replace(unit, gold=units[place].gold) for unit, place in zip(units, order.tolist(), strict=True)]
 
 
 def markdown(record: dict[str, Any]) -> str:
@@ -193,7 +242,7 @@ def _range(interval: Sequence[float], sign: str) -> str:
 def main() -> int:
     """Counts, writes the table, and checks it where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="holds text_goemotions and voice_emodb")
+    parser.add_argument("--data", type=Path, required=True, help="holds text_goemotions, voice_emodb, synth_dfer")
     parser.add_argument("--check", type=Path, help="folder for likelihoods.json and likelihoods.md")
     options = parser.parse_args()
     sources = {
@@ -202,16 +251,27 @@ def main() -> int:
     }
     learned = {observer: list(read(folder, "train")) for observer, (_, _, read, folder) in sources.items()}
     counts = {name: count(name, *sources[name][:2], units) for name, units in learned.items()}
-    text = json.dumps({"observers": [record_of(each) for each in counts.values()], "readings": []}, indent=1) + "\n"
+    read = {
+        source: usual(finding for unit in learned[observer] for finding in unit.reading)
+        for source, observer in ((readings.WORDS, verbal.SOURCE), (readings.VOICE, vocal.SOURCE))
+    }
+    read[readings.FACE] = usual(faces(options.data / "synth_dfer"))
+    record = {
+        "observers": [record_of(each) for each in counts.values()],
+        "readings": [{"source": source, "mean": mean} for source, mean in read.items()],
+    }
+    text = json.dumps(record, indent=1) + "\n"
     write_atomically(TABLE, text)
     print(f"wrote {TABLE.name}: {', '.join(f'{c.observer} {len(c.cues)} cues' for c in counts.values())}")
     if options.check is None:
         return 0
     mixed = {name: count(name, *sources[name][:2], shuffled(units)) for name, units in learned.items()}
     arms = {
-        "by hand": NOTHING_FITTED,
-        "by counts": load_fitted(text),
-        "control: counts of shuffled labels": Fitted(observers=mixed, readings={}),
+        "by hand": Arm(fitted=NOTHING_FITTED),
+        "by counts": Arm(fitted=load_fitted(text)),
+        "by counts, with the head's reading": Arm(fitted=load_fitted(text), readings=True),
+        "the head's reading alone": Arm(fitted=load_fitted(text), readings=True, observations=False),
+        "control: counts of shuffled labels": Arm(fitted=Fitted(observers=mixed, readings={})),
     }
     record = {
         "command": "python recipes/fit_likelihoods.py --data ../shared/data --check docs/results",

@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"results", "hydra", "grace", "priors"},
     {"purpose", "installation", "testing", "samples"},
     {"systems", "provenance", "pipeline", "evaluation"},
-    {"export", "report", "batch"},
+    {"export", "report", "batch", "live"},
     {"server", "cli", "__main__"},
 ]
 """Each room may import from its own layer and from those above it in this list."""

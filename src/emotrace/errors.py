@@ -6,6 +6,7 @@
     - EmptyMedia               the file has no bytes, or no frame and no sample could be decoded
     - UnreadableMedia          not a media file, cut short before its index, or a codec nobody here knows
     - MediaTooLong             longer than the limit that was set
+    - StreamLost (ConnectionError)  a camera or network stream that broke off, and did not come back
   x TranscriptError (ValueError)
     - UnreadableTranscript     wrong encoding, or not the format its name says
   x EvidenceError (ValueError)
@@ -122,6 +123,10 @@ class UnreadableMedia(MediaError):
 
 class MediaTooLong(MediaError):
     """The file is longer than the limit that was set."""
+
+
+class StreamLost(MediaError, ConnectionError):
+    """A camera or network stream that cannot be reached, or broke off and did not come back."""
 
 
 class TranscriptError(EmotraceError, ValueError):

@@ -26,7 +26,7 @@ from emotrace.hydra.together import AT_ONCE, verdicts_of
 from emotrace.media.clip import MAX_DURATION_SECONDS, Clip
 from emotrace.media.faces import detector as build_detector
 from emotrace.progress import Watch
-from emotrace.provenance import Recording, provenance
+from emotrace.provenance import Recording, face_frames, provenance
 from emotrace.purpose import check_purpose
 from emotrace.results import Analysis, Person, Segment, Verdict
 from emotrace.span import Span
@@ -113,7 +113,7 @@ def analyze(
     faces, voice = watch_and_hear(
         recording.pictures, recording.sound, faces_by, total_seconds=clip.span.end_seconds, watch=watch
     )
-    whole, turns = recording.span, () if voice is None else speech_turns(voice)
+    whole, turns = recording.span, () if voice is None else speech_turns(voice.series)
     stretches = segment(whole, recording.transcript, turns)
     people = witnesses(faces, voice, turns, stretches, recording.transcript)
 
@@ -141,6 +141,7 @@ def analyze(
             heard=bool(witness.speaking),
             presence=tuple(span.rounded() for span in witness.presence),
             boxes=recording.boxes(witness.track),
+            frames=None if witness.face is None else face_frames(witness.face),
             expressions=tuple(each for reading in readings[witness.id] for each in reading.expressions),
             segments=tuple(segments[:-1]),
             overall=segments[-1],

@@ -9,9 +9,15 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float32
+
 from emotrace._version import __version__
+from emotrace.evidence.face_signals import FaceSeries
 from emotrace.evidence.observation import MissingReason, Modality
+from emotrace.evidence.readings import LEAST_QUALITY
 from emotrace.evidence.sheets import Witness
+from emotrace.heads.face import UNITS
 from emotrace.installation import installed_version
 from emotrace.media.clip import Clip
 from emotrace.media.faces import FaceDetector
@@ -21,6 +27,7 @@ from emotrace.models import REGISTRY
 from emotrace.results import (
     AudioInfo,
     FaceBox,
+    FaceFrames,
     ModelRecord,
     Note,
     Provenance,
@@ -36,6 +43,7 @@ _PACKAGES = ("numpy", "av", "opencv-python-headless", "onnxruntime")
 """Those whose version can change a number."""
 _TABLES = {
     "likelihood": "hydra/tables/likelihood.toml",
+    "fitted": "hydra/tables/fitted.json",
     "confidence": "hydra/tables/confidence.json",
     "wheel": "labels/tables/emotrace_wheel.csv",
     "phrases": "evidence/tables/phrases.toml",
@@ -141,11 +149,36 @@ class Recording:
         return AudioInfo(**_rounded({**asdict(self.sound.info), "speech_seconds": spoken}))
 
 
+def face_frames(series: FaceSeries) -> FaceFrames | None:
+    """The face head's columns, None in frames whose crop was too poor to read; None where there is no frame."""
+    if not len(series):
+        return None
+    good = series.quality >= LEAST_QUALITY
+
+    def column(values: Float32[np.ndarray, " time"], digits: int) -> tuple[float | None, ...]:
+        return tuple(
+            round(value, digits) + 0.0 if read else None
+            for value, read in zip(values.tolist(), good.tolist(), strict=True)
+        )
+
+    pitch, yaw, roll = series.pose_degrees.T
+    return FaceFrames(
+        times_seconds=tuple(round(time, 3) for time in series.times_seconds.tolist()),
+        units={name: column(values.clip(0.0, 1.0), 3) for name, values in zip(UNITS, series.units.T, strict=True)},
+        pitch_degrees=column(pitch, 1),
+        yaw_degrees=column(yaw, 1),
+        roll_degrees=column(roll, 1),
+        eye_opening=column(series.eye_opening, 3),
+        mouth_opening=column(series.mouth_opening, 3),
+        quality=tuple(round(min(max(value, 0.0), 1.0), 3) for value in series.quality.tolist()),
+    )
+
+
 def provenance(
     *, detector: FaceDetector, purpose: Purpose, settings: dict[str, Any], systems: Sequence[System] = ()
 ) -> Provenance:
     """What would have to be the same for the numbers to come back."""
-    used = ["align", "smile", *([detector.name] if detector.name in REGISTRY else [])]
+    used = ["align", "smile", "face", "voice", "text", *([detector.name] if detector.name in REGISTRY else [])]
     weights = [
         ModelRecord(
             name=name, sha256=REGISTRY[name].sha256, licence=REGISTRY[name].licence, origin=REGISTRY[name].origin

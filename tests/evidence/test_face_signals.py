@@ -56,6 +56,20 @@ def track(ids: tuple[int, ...], presence: tuple[Span, ...]) -> FaceTrack:
     return FaceTrack(person_id="P1", track_ids=ids, presence=presence, squares=np.zeros((0, 4), np.float32))
 
 
+def test_earlier_rows_are_forgotten_and_those_of_faces_that_left_altogether() -> None:
+    meter = FaceMeter()
+    for i in range(20):
+        meter.feed((tracked(FACE, i / 5, 0), *([tracked(FACE, i / 5, 1)] if i < 5 else [])))
+    meter.forget(2.0)
+    assert len(meter) == 10
+    assert len(meter.series(track((1,), (Span(0.0, 4.0),)))) == 0
+    series = meter.series(track((0,), (Span(0.0, 4.0),)))
+    assert series.times_seconds.tolist() == [i / 5 for i in range(10, 20)]
+    meter.feed((tracked(FACE, 4.0, 0),))
+    assert len(meter) == 11
+    assert len(meter.series(track((0,), (Span(0.0, 4.0),)))) == 11
+
+
 def test_brows_that_rise_are_measured_in_eye_distances() -> None:
     crops = [FACE] * 6 + [displaced(0.0, -4.0 * BROWS)] * 3 + [FACE] * 3
     series = measured(crops)

@@ -13,39 +13,9 @@ from emotrace.media.faces import OpenCVDetector
 from emotrace.media.tracking import FaceTracker
 from emotrace.media.video import FrameReader
 from emotrace.span import Span
+from emotrace.testing.face_series import changed, resting, whole
 
 STRONG = {"au06_12", "au12_alone", "au01_02", "au04", "au26", "lean_in", "head_tilt"}
-
-
-def resting(rows: int = 30, start_seconds: float = 0.0) -> FaceSeries:
-    """A face at rest, well seen, with a little measurement noise."""
-    noise = np.random.default_rng(1)
-    values = {f.name: (0.004 * noise.standard_normal(rows)).astype(np.float32) for f in fields(FaceSeries)}
-    values |= {
-        "times_seconds": start_seconds + np.arange(rows) / 5.0,
-        "x": np.full(rows, 200.0, np.float32),
-        "y": np.full(rows, 150.0, np.float32),
-        "side": np.full(rows, 120.0, np.float32),
-        "detected": np.ones(rows, np.bool_),
-        "stretch": np.zeros(rows, np.int32),
-        "fit": np.full(rows, 0.98, np.float32),
-        "smile": np.full(rows, 0.1, np.float32),
-        "smiling_eyes": np.full(rows, 0.2, np.float32),
-        "sharpness": np.full(rows, 0.2, np.float32),
-        "brightness": np.full(rows, 0.45, np.float32),
-    }
-    return FaceSeries(**values)
-
-
-def changed(series: FaceSeries, first: int, last: int, **values: float) -> FaceSeries:
-    columns = {name: getattr(series, name).copy() for name in values}
-    for name, value in values.items():
-        columns[name][first : last + 1] = value
-    return replace(series, **columns)
-
-
-def whole(series: FaceSeries) -> Span:
-    return Span(float(series.times_seconds[0]), float(series.times_seconds[-1]))
 
 
 def seen(series: FaceSeries, span: Span | None = None) -> dict[str | None, Finding]:

@@ -30,6 +30,29 @@ def test_the_size_of_the_blocks_changes_nothing(talked: np.ndarray, block_sample
         np.testing.assert_allclose(getattr(whole, column), getattr(parts, column), atol=1e-4, err_msg=column)
 
 
+def test_a_reading_so_far_is_that_of_the_sound_so_far_and_forgetting_leaves_the_rest_as_it_is(
+    talked: np.ndarray,
+) -> None:
+    meter, parts = VoiceMeter(), list(blocks(talked, block_samples=RATE))
+    for block in parts[:5]:
+        meter.feed(block)
+    so_far = meter.so_far()
+    for column in COLUMNS:
+        expected = getattr(measure(talked[: 5 * RATE]), column)
+        np.testing.assert_allclose(getattr(so_far, column), expected, atol=1e-4, err_msg=column)
+    meter.forget(3.9)
+    for block in parts[5:]:
+        meter.feed(block)
+    meter.forget(3.9)
+    whole, late = measure(talked), meter.finish()
+    assert late.time_seconds[0] == pytest.approx(2.005)
+    for column in COLUMNS:
+        first = 200 if column != "speech" else 350  # whether it is speech is heard from 1.5 s around
+        np.testing.assert_allclose(
+            getattr(late, column)[first - 200 :], getattr(whole, column)[first:], atol=1e-4, err_msg=column
+        )
+
+
 def test_one_value_per_hop_on_the_clock_of_the_file() -> None:
     series = measure(noise(1.234), start_seconds=2.5)
     assert len(series) == 123

@@ -25,6 +25,23 @@ def heard(samples: np.ndarray, *, block_samples: int = RATE, start_seconds: floa
     return meter.finish()
 
 
+def test_a_reading_so_far_is_that_of_the_sound_so_far_and_forgotten_frames_keep_their_place() -> None:
+    samples, meter = talk(7.0), VoiceFeatureMeter()
+    *first, last = blocks(samples, block_samples=RATE)
+    for block in first:
+        meter.feed(block)
+    np.testing.assert_array_equal(meter.so_far(), heard(samples[: 6 * RATE]))
+    meter.forget(3.1)
+    kept = len(meter)
+    meter.forget(3.1)
+    assert len(meter) == kept < 3 * FRAMES_PER_SECOND
+    meter.feed(last)
+    late, whole = meter.finish(), heard(samples)
+    assert late.shape == whole.shape
+    assert not late[:155].any()
+    np.testing.assert_array_equal(late[155:], whole[155:])
+
+
 @pytest.mark.parametrize("block_samples", [333, 16_000, 10**6])
 def test_the_size_of_the_blocks_changes_nothing(block_samples: int) -> None:
     samples = talk(5.0)

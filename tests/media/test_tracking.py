@@ -97,6 +97,23 @@ def test_a_moving_face_is_one_person_from_first_to_last_frame() -> None:
     assert np.all(np.diff(person.squares[:, 0]) > 0)
 
 
+def test_what_is_known_so_far_goes_on_under_its_number_and_the_past_is_forgotten() -> None:
+    tracker = FaceTracker(Marked(A, B))
+    images = [scene((A, 40 + i, 60), *([(B, 200, 60)] if i < 10 else [])) for i in range(40)]
+    follow_on = [tracker.update(Picture(image, i / 5)) and tracker.so_far() for i, image in enumerate(images)]
+    assert len(follow_on[0]) == 0  # nobody is sure of one frame
+    assert [len(known) for known in follow_on[4:]] == [2] * 36
+    assert {known[0].track_id for known in follow_on[4:]} == {follow_on[4][0].track_id}
+    gone = follow_on[-1][1]
+    assert 1.0 < gone.presence.end_seconds <= 9 / 5
+    tracker.forget(4.0)
+    (left,) = tracker.so_far()
+    assert left.presence == Span(4.0, 39 / 5)
+    assert len(left.squares) == 20
+    (person,) = tracker.finish()
+    assert person.presence == (Span(4.0, 39 / 5),)
+
+
 def test_the_picture_is_searched_on_few_frames_only() -> None:
     detector = Marked(A)
     follow([scene((A, 60, 60))] * 50, FaceTracker(detector))

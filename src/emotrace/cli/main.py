@@ -15,7 +15,7 @@ from emotrace.cli.annotate import AnnotateCommand, annotate
 from emotrace.cli.coldstart import coldstart
 from emotrace.cli.console import prepare_streams, report_error, report_failed_output
 from emotrace.cli.doctor import doctor
-from emotrace.cli.evaluate import evaluate
+from emotrace.cli.evaluate import app as evaluate
 from emotrace.cli.export import export
 from emotrace.cli.features import features
 from emotrace.cli.pack import pack
@@ -23,9 +23,11 @@ from emotrace.cli.predict import app as predict
 from emotrace.cli.pull import pull
 from emotrace.cli.report import report
 from emotrace.cli.schema import schema
+from emotrace.cli.serve import serve
 from emotrace.cli.trace import trace
 from emotrace.cli.train import app as train
 from emotrace.cli.verify import verify
+from emotrace.cli.watch import watch
 from emotrace.errors import EmotraceError
 
 app = typer.Typer(
@@ -37,11 +39,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, trace, report, export, evaluate, verify, features, pack, coldstart, doctor, pull, schema):
+for command in (analyze, trace, report, export, verify, features, pack, coldstart, doctor, pull, schema):
     app.command()(command)
 app.command(cls=AnnotateCommand)(annotate)
-for system_commands in (train, predict):
-    app.add_typer(system_commands)
+app.command()(serve)
+app.command()(watch)
+for group in (evaluate, train, predict):
+    app.add_typer(group)
 
 
 def _print_version(wanted: bool) -> None:

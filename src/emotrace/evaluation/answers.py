@@ -14,8 +14,6 @@ from emotrace.evidence import readings
 from emotrace.evidence.observation import Finding
 from emotrace.evidence.voice_activity import speech_turns
 from emotrace.evidence.witnesses import hear_voice, watch_faces
-from emotrace.heads.voice import VoiceHead
-from emotrace.heads.words import WordsHead
 from emotrace.labels.schemes import scheme
 from emotrace.media.clip import Clip
 from emotrace.media.faces import FaceDetector, detector
@@ -76,11 +74,11 @@ def _voice(path: str) -> Answer | None:
         return None
     turns = speech_turns(voice.series)
     whole = Span(0.0, max(clip.span.end_seconds, 0.001))
-    return _of(readings.of_voice(_voice_head(), voice.features, whole, speech=turns), "voice")
+    return _of(readings.of_voice(voice.features, whole, speech=turns), "voice")
 
 
 def _text(text: str) -> Answer | None:
-    read = _words_head().read([text])
+    read = readings.words_head().read([text])
     if float(read.known[0]) < readings.LEAST_KNOWN:
         return None
     return Answer(probabilities=read.probabilities[0].astype(np.float64), decided=read.decided[0])
@@ -100,13 +98,3 @@ def _of(findings: Sequence[Finding], head: Head) -> Answer | None:
 @cache
 def _detector() -> FaceDetector:
     return detector("auto")
-
-
-@cache
-def _voice_head() -> VoiceHead:
-    return VoiceHead()
-
-
-@cache
-def _words_head() -> WordsHead:
-    return WordsHead()

@@ -21,7 +21,9 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 
+from emotrace.evidence.face_reading import ROW, CropReader
 from emotrace.evidence.smile import smile_and_eyes
+from emotrace.heads.face import UNITS
 from emotrace.media.faces import EYE_DISTANCE
 from emotrace.media.tracking import CROP_PIXELS, FaceTrack, TrackedFace
 from emotrace.span import Span
@@ -94,6 +96,17 @@ class FaceSeries:
     """Fine detail against contrast, 0..1; below about 0.15 the crop is blurred."""
     brightness: Float32[np.ndarray, " time"]
     """Mean grey of the face, 0..1."""
+    units: Float32[np.ndarray, "time unit"]
+    """Action units as the face head reads them, 0..1, in the order of `heads.face.UNITS`: the resting face's share
+    included. See docs/cards/face.md."""
+    pose_degrees: Float32[np.ndarray, "time 3"]
+    """Pitch (positive down), yaw (positive to the viewer's right), roll (positive clockwise) of the head."""
+    eye_opening: Float32[np.ndarray, " time"]
+    """Distance between the lids over the width of the eye."""
+    mouth_opening: Float32[np.ndarray, " time"]
+    """Distance between the inner lips over the width of the mouth."""
+    quality: Float32[np.ndarray, " time"]
+    """How far the crop is a face that can be read, 0..1."""
 
     def __len__(self) -> int:
         return len(self.times_seconds)
@@ -104,7 +117,9 @@ class FaceSeries:
         return replace(self, **{f.name: getattr(self, f.name)[kept] for f in fields(self)})
 
 
-_COLUMNS: Final = tuple(f.name for f in fields(FaceSeries))
+_READ: Final = ("units", "pose_degrees", "eye_opening", "mouth_opening", "quality")
+"""Columns of the face head."""
+_COLUMNS: Final = tuple(f.name for f in fields(FaceSeries) if f.name not in _READ)
 _FROM_REST: Final = (
     "lip_corner_rise", "cheek_rise", "brow_rise", "inner_brow_rise", "brow_gather", "chin_drop", "mouth_dark",
 )  # fmt: skip
@@ -113,10 +128,11 @@ _FROM_REST: Final = (
 class FaceMeter:
     """Measures tracked faces as they come.
 
-    It keeps numbers, about 190 bytes per face and frame, and two crops per face that is on screen.
+    It keeps numbers, about 300 bytes per face and frame, and two crops per face that is on screen.
     """
 
     def __init__(self) -> None:
+        self._reader = CropReader()
         self._rows: dict[int, array[float]] = {}
         self._watched: dict[int, _Watched] = {}
         self._stretches = 0
@@ -130,9 +146,26 @@ class FaceMeter:
                 watched = _Watched(face.crop, self._stretches, previous=None if watched is None else watched.previous)
                 self._stretches += 1
             on_screen[face.track_id] = watched
+            self._reader.feed(face.track_id, face.crop)
             row = {**_place(face), **watched.measure(face.crop)}
             self._rows.setdefault(face.track_id, array("d")).extend(float(row[name]) for name in _COLUMNS)
         self._watched = on_screen
+
+    def forget(self, before_seconds: float) -> None:
+        """Drops the rows of earlier frames, so that a stream without end needs no more memory than its recent past."""
+        for track_id, rows in list(self._rows.items()):
+            table = np.frombuffer(rows, np.float64).reshape(-1, len(_COLUMNS))
+            earlier = int(np.count_nonzero(table[:, _COLUMNS.index("times_seconds")] < before_seconds))
+            self._reader.forget(track_id, earlier)
+            kept = array("d", table[earlier:].tobytes())
+            if kept or track_id in self._watched:
+                self._rows[track_id] = kept
+            else:
+                del self._rows[track_id]
+
+    def __len__(self) -> int:
+        """How many rows are kept, of all faces together."""
+        return sum(map(len, self._rows.values())) // len(_COLUMNS)
 
     def series(self, track: FaceTrack) -> FaceSeries:
         """The columns of one person, motions counted from the person's rest.
@@ -142,15 +175,29 @@ class FaceMeter:
         tables = []
         for track_id, present in zip(track.track_ids, track.presence, strict=True):
             table = np.array(self._rows.get(track_id, array("d")), np.float64).reshape(-1, len(_COLUMNS))
+            table = np.concatenate([table, self._reader.rows(track_id)], axis=1)
             times = table[:, 0]
             tables.append(table[(times >= present.start_seconds) & (times <= present.end_seconds)])
-        table = np.concatenate(tables) if tables else np.zeros((0, len(_COLUMNS)))
-        columns = dict(zip(_COLUMNS, table[np.argsort(table[:, 0], kind="stable")].T, strict=True))
+        table = np.concatenate(tables) if tables else np.zeros((0, len(_COLUMNS) + ROW))
+        table = table[np.argsort(table[:, 0], kind="stable")]
+        columns = dict(zip(_COLUMNS, table[:, : len(_COLUMNS)].T, strict=True))
         for rows in _rows_by_stretch(columns["stretch"]):
             for name in _FROM_REST:
                 columns[name][rows] = _from_rest(columns[name][rows])
         kinds = {"times_seconds": np.float64, "detected": np.bool_, "stretch": np.int32}
-        return FaceSeries(**{name: column.astype(kinds.get(name, np.float32)) for name, column in columns.items()})
+        measured = {name: column.astype(kinds.get(name, np.float32)) for name, column in columns.items()}
+        return FaceSeries(**measured, **_read(table[:, len(_COLUMNS) :], columns["roll_degrees"]))
+
+
+def _read(
+    rows: Float64[np.ndarray, "time column"], roll_degrees: Float64[np.ndarray, " time"]
+) -> dict[str, np.ndarray]:
+    """The face head's columns; the head's roll is that of the crop's square and what is left within it."""
+    units, pose, (eyes, mouth, quality) = rows[:, : len(UNITS)], rows[:, len(UNITS) : len(UNITS) + 3], rows[:, -3:].T
+    pose = pose + np.stack([np.zeros_like(roll_degrees), np.zeros_like(roll_degrees), roll_degrees], axis=1)
+    return {
+        name: values.astype(np.float32) for name, values in zip(_READ, (units, pose, eyes, mouth, quality), strict=True)
+    }
 
 
 def _rows_by_stretch(stretch: Float64[np.ndarray, " time"]) -> list[Int32[np.ndarray, " rows"]]:

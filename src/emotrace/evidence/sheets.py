@@ -9,13 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from emotrace.evidence import verbal, visual, vocal
+import numpy as np
+from jaxtyping import Float32
+
+from emotrace.evidence import readings, verbal, visual, visual_units, vocal
 from emotrace.evidence.face_signals import FaceSeries
 from emotrace.evidence.observation import EvidenceSheet, Finding, MissingReason, Modality
 from emotrace.evidence.voice_series import VoiceSeries
+from emotrace.heads.voice import UsualVoice
 from emotrace.media.tracking import FaceTrack
 from emotrace.media.transcript import Sound, Utterance
 from emotrace.span import Span
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeardVoice:
+    """What the voice head needs of the sound to read one person's voice."""
+
+    features: Float32[np.ndarray, "frame feature"]
+    speech: tuple[Span, ...]
+    """When this person speaks, by ear: the turns within `Witness.speaking`."""
+    usual: UsualVoice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +40,8 @@ class Witness:
     track: FaceTrack | None = None
     face: FaceSeries | None = None
     voice: VoiceSeries | None = None
+    heard: HeardVoice | None = None
+    """The same sound for the voice head."""
     baseline: vocal.Baseline | None = None
     speaking: tuple[Span, ...] = ()
     """The stretches of the clip whose voice and words are this person's."""
@@ -70,7 +86,8 @@ def sheet_of(witness: Witness, span: Span, *, clip_id: str, absent: Mapping[Moda
     missing: dict[Modality, MissingReason] = dict(absent)
     reliability: dict[Modality, float] = {}
     if witness.face is not None and witness.seen_in(span):
-        findings += visual.observe(witness.face, span)
+        findings += visual.observe(witness.face, span) + visual_units.observe(witness.face, span)
+        findings += readings.of_face(witness.face, span)
         reliability["visual"] = visual.reliability(witness.face, span)
     else:
         missing.setdefault("visual", "not_found")
@@ -83,7 +100,7 @@ def sheet_of(witness: Witness, span: Span, *, clip_id: str, absent: Mapping[Moda
         missing.setdefault("vocal", "not_found")
     findings += captions
     if utterances:
-        findings += verbal.observe(utterances, span)
+        findings += [*verbal.observe(utterances, span), *readings.of_words(utterances, span)]
         reliability["verbal"] = verbal.reliability(utterances)
     else:
         missing.setdefault("verbal", "not_found")
@@ -105,4 +122,6 @@ def _heard(witness: Witness, voice: VoiceSeries, span: Span) -> list[Finding]:
         if shared is not None and shared.duration_seconds > 0.0:
             words = [word for u in witness.utterances if u.span in shared for word in u.words]
             findings += vocal.observe(voice, shared, baseline=witness.baseline, words=words)
+    if (heard := witness.heard) is not None:
+        findings += readings.of_voice(heard.features, span, speech=heard.speech, usual=heard.usual)
     return findings

@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Float32, Float64
 
 from emotrace.evidence.face_signals import FaceSeries
 from emotrace.evidence.observation import Finding
+from emotrace.evidence.signals import Column, ramp, runs, smooth, span_of
 from emotrace.media.faces import EYE_DISTANCE
 from emotrace.span import Span
 
@@ -34,8 +35,6 @@ STILL_SECONDS: Final = 2.0
 STILL_RANGE: Final = 0.12
 STILL_HEAD: Final = 0.5
 _LEAST_ROWS: Final = 5
-
-Column = Float32[np.ndarray, " time"] | Float64[np.ndarray, " time"]
 
 
 def observe(series: FaceSeries, span: Span) -> list[Finding]:
@@ -71,12 +70,12 @@ def reliability(series: FaceSeries, span: Span) -> float:
     part = series.slice(span)
     if not len(part):
         return 0.0
-    size = _ramp(float(np.median(part.side)), 24.0, 80.0)
-    sharp = _ramp(float(np.median(part.sharpness)), 0.03, 0.12)
+    size = ramp(float(np.median(part.side)), 24.0, 80.0)
+    sharp = ramp(float(np.median(part.sharpness)), 0.03, 0.12)
     bright = float(np.median(part.brightness))
-    light = min(_ramp(bright, 0.04, 0.18), _ramp(1.0 - bright, 0.03, 0.15))
-    seen = _ramp(float(part.detected.mean()), 0.0, 0.25)
-    enough = 0.6 + 0.4 * _ramp(float(len(part)), 1.0, 5.0)
+    light = min(ramp(bright, 0.04, 0.18), ramp(1.0 - bright, 0.03, 0.15))
+    seen = ramp(float(part.detected.mean()), 0.0, 0.25)
+    enough = 0.6 + 0.4 * ramp(float(len(part)), 1.0, 5.0)
     return round((0.3 + 0.7 * size) * (0.4 + 0.6 * sharp) * (0.3 + 0.7 * light) * (0.4 + 0.6 * seen) * enough, 4)
 
 
@@ -89,27 +88,9 @@ def mouth_activity(series: FaceSeries) -> tuple[Float64[np.ndarray, " time"], Fl
     return series.times_seconds, series.mouth_motion
 
 
-def _ramp(value: float, low: float, high: float) -> float:
-    return float(min(1.0, max(0.0, (value - low) / (high - low))))
-
-
 def _log_odds(probability: Float32[np.ndarray, " time"]) -> Float64[np.ndarray, " time"]:
     p = np.clip(probability.astype(np.float64), 1e-6, 1.0 - 1e-6)
     return np.log(p / (1.0 - p))
-
-
-def _smooth(values: Column) -> Float64[np.ndarray, " time"]:
-    """Median of three: a single frame cannot make an event, nor the first or last one."""
-    if len(values) < 3:
-        return values.astype(np.float64)
-    padded = np.pad(values.astype(np.float64), 1, mode="reflect")
-    return np.asarray(np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0), np.float64)
-
-
-def _runs(active: Bool[np.ndarray, " time"]) -> list[tuple[int, int]]:
-    """First and last row of each stretch of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], active.astype(np.int8), [0]])))
-    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _finding(span: Span, text: str, *, strength: float, confidence: float, cue: str | None) -> Finding:
@@ -124,20 +105,16 @@ def _finding(span: Span, text: str, *, strength: float, confidence: float, cue: 
     )
 
 
-def _span(part: FaceSeries, first: int, last: int) -> Span:
-    return Span(float(part.times_seconds[first]), float(part.times_seconds[last]))
-
-
 def _smiles(series: FaceSeries, part: FaceSeries, quality: float) -> list[Finding]:
     """Raised lip corners: stretches of high smile log odds, and what the eye region does meanwhile."""
-    whole, mouth = _smooth(_log_odds(series.smile)), _smooth(_log_odds(part.smile))
-    eyes = _smooth(_log_odds(part.smiling_eyes))
+    whole, mouth = smooth(_log_odds(series.smile)), smooth(_log_odds(part.smile))
+    eyes = smooth(_log_odds(part.smiling_eyes))
     rest = float(np.percentile(whole, 20.0))
-    calm = _smooth(_log_odds(series.smiling_eyes))[whole < rest + 0.5 * SMILE_RISE]
+    calm = smooth(_log_odds(series.smiling_eyes))[whole < rest + 0.5 * SMILE_RISE]
     found = []
     brief = len(series) < _LEAST_ROWS
     usual = brief or float(np.median(whole)) >= SMILE_LOGIT
-    for first, last in _runs(mouth > 0.5 * SMILE_LOGIT):
+    for first, last in runs(mouth > 0.5 * SMILE_LOGIT):
         apex = first + int(np.argmax(mouth[first : last + 1]))
         top, rise = float(mouth[apex]), float(mouth[apex]) - rest
         rises = rise >= SMILE_RISE and not brief
@@ -145,13 +122,13 @@ def _smiles(series: FaceSeries, part: FaceSeries, quality: float) -> list[Findin
             continue
         # A rise against the person's own rest says more than a shape, which may be how this mouth is made.
         certainty = 0.65 + 0.03 * min(6.0, rise) if rises else 0.45 + 0.05 * min(4.0, top)
-        certainty *= 0.75 + 0.25 * _ramp(float(last - first), 0.0, 4.0)
+        certainty *= 0.75 + 0.25 * ramp(float(last - first), 0.0, 4.0)
         level = float(np.median(eyes[first : last + 1]))
         change = level - float(np.median(calm)) if rises and len(calm) >= 3 else None
         cue, words, sure = _eye_region(change, level)
         found.append(
             _finding(
-                _span(part, first, last),
+                span_of(part, first, last),
                 f"{_course(part, first, apex, last, rises)} {words}",
                 strength=(top - 1.0) / 6.0,  # saturates with a broad, open smile [ours]
                 confidence=certainty * sure * quality,
@@ -174,38 +151,38 @@ def _eye_region(rise: float | None, level: float) -> tuple[str, str, float]:
     """Cue, words and certainty for the eyes of a smile: how they changed or, where unknown, what they are like."""
     if rise is not None:
         if rise >= 1.0:
-            return "au06_12", "while eye region and upper cheeks change with them", 0.9 + 0.1 * _ramp(rise, 1.0, 3.0)
+            return "au06_12", "while eye region and upper cheeks change with them", 0.9 + 0.1 * ramp(rise, 1.0, 3.0)
         if rise <= 0.4:
             return "au12_alone", "while eye region and upper cheeks stay still", 0.9
     if level >= 0.0:
-        return "au06_12", "and eye region and upper cheeks look narrowed", 0.6 + 0.2 * _ramp(level, 0.0, 2.0)
-    return "au12_alone", "and eye region and upper cheeks do not look narrowed", 0.6 + 0.2 * _ramp(-level, 0.0, 2.0)
+        return "au06_12", "and eye region and upper cheeks look narrowed", 0.6 + 0.2 * ramp(level, 0.0, 2.0)
+    return "au12_alone", "and eye region and upper cheeks do not look narrowed", 0.6 + 0.2 * ramp(-level, 0.0, 2.0)
 
 
 def _brows(part: FaceSeries, quality: float) -> list[Finding]:
     """Brows up (AU1+2), or together and down (AU4), against the person's own rest."""
     found = []
-    rise, inner = _smooth(part.brow_rise), _smooth(part.inner_brow_rise)
-    gather = _smooth(part.brow_gather)
+    rise, inner = smooth(part.brow_rise), smooth(part.inner_brow_rise)
+    gather = smooth(part.brow_gather)
     up = np.nan_to_num(np.minimum(rise, inner / 0.75), nan=0.0)
     together = np.where(np.nan_to_num(rise, nan=1.0) < -0.25 * BROW_GATHER, np.nan_to_num(gather, nan=0.0), 0.0)
     for signal, least, cue, words in (
         (up, BROW_RISE, "au01_02", "brows move up"),
         (together, BROW_GATHER, "au04", "brows move together and down"),
     ):
-        for first, last in _runs(signal > 0.5 * least):
+        for first, last in runs(signal > 0.5 * least):
             apex = first + int(np.argmax(signal[first : last + 1]))
             top = float(signal[apex])
             if top < least or last == first:
                 continue
             start, most = float(part.times_seconds[first]), float(part.times_seconds[apex])
-            fit = _ramp(float(np.median(part.fit[first : last + 1])), 0.6, 0.95)
+            fit = ramp(float(np.median(part.fit[first : last + 1])), 0.6, 0.95)
             found.append(
                 _finding(
-                    _span(part, first, last),
+                    span_of(part, first, last),
                     f"{words} from {start:.1f} s, most at {most:.1f} s, by {top:.2f} eye distances",
                     strength=top / (3.0 * least),
-                    confidence=(0.45 + 0.35 * _ramp(top / least, 1.0, 2.0)) * (0.5 + 0.5 * fit) * quality,
+                    confidence=(0.45 + 0.35 * ramp(top / least, 1.0, 2.0)) * (0.5 + 0.5 * fit) * quality,
                     cue=cue,
                 )
             )
@@ -215,20 +192,20 @@ def _brows(part: FaceSeries, quality: float) -> list[Finding]:
 def _mouth_opening(series: FaceSeries, part: FaceSeries, quality: float) -> list[Finding]:
     """A jaw far lower, and a mouth far darker inside, than this person's speech shows."""
     found = []
-    dark, drop = (np.nan_to_num(_smooth(column), nan=0.0) for column in (part.mouth_dark, part.chin_drop))
+    dark, drop = (np.nan_to_num(smooth(column), nan=0.0) for column in (part.mouth_dark, part.chin_drop))
     shut = np.nan_to_num(series.mouth_dark, nan=0.0), np.nan_to_num(series.chin_drop, nan=0.0)
     dark, drop = dark - np.percentile(shut[0], 20.0), drop - np.percentile(shut[1], 20.0)
-    for first, last in _runs((dark > 0.6 * MOUTH_DARK) & (drop > 0.6 * CHIN_DROP)):
+    for first, last in runs((dark > 0.6 * MOUTH_DARK) & (drop > 0.6 * CHIN_DROP)):
         apex = first + int(np.argmax(dark[first : last + 1]))
         if dark[apex] < MOUTH_DARK or drop[first : last + 1].max() < CHIN_DROP:
             continue
         most = float(part.times_seconds[apex])
         found.append(
             _finding(
-                _span(part, first, last),
+                span_of(part, first, last),
                 f"mouth opens wide at {most:.1f} s, the jaw drops",
                 strength=float(dark[apex]),
-                confidence=(0.5 + 0.3 * _ramp(float(dark[apex]), MOUTH_DARK, 0.8)) * quality,
+                confidence=(0.5 + 0.3 * ramp(float(dark[apex]), MOUTH_DARK, 0.8)) * quality,
                 cue="au26",
             )
         )
@@ -241,8 +218,8 @@ def _tilt(series: FaceSeries, part: FaceSeries, quality: float) -> list[Finding]
     tilted = np.abs(series.roll_degrees) > TILT_DEGREES
     usual = len(series) >= _LEAST_ROWS and float(tilted.mean()) > 0.5
     cue, verb = (None, "line of the eyes slopes") if usual else ("head_tilt", "head tilts")
-    roll = _smooth(part.roll_degrees)
-    for first, last in _runs(np.abs(roll) > TILT_DEGREES):
+    roll = smooth(part.roll_degrees)
+    for first, last in runs(np.abs(roll) > TILT_DEGREES):
         lasting = float(part.times_seconds[last] - part.times_seconds[first])
         if lasting < 0.6 and len(part) > 1:
             continue
@@ -250,10 +227,10 @@ def _tilt(series: FaceSeries, part: FaceSeries, quality: float) -> list[Finding]
         side = "right" if degrees > 0 else "left"
         found.append(
             _finding(
-                _span(part, first, last),
+                span_of(part, first, last),
                 f"{verb} by {abs(degrees):.0f} degrees to the {side} of the picture",
                 strength=(abs(degrees) - 5.0) / 25.0,
-                confidence=(0.6 + 0.3 * _ramp(abs(degrees), TILT_DEGREES, 25.0)) * quality,
+                confidence=(0.6 + 0.3 * ramp(abs(degrees), TILT_DEGREES, 25.0)) * quality,
                 cue=cue,
             )
         )
@@ -266,12 +243,12 @@ def _nearer(series: FaceSeries, part: FaceSeries, quality: float) -> list[Findin
     for number in np.unique(part.stretch):
         rows = np.flatnonzero(part.stretch == number)
         usual = float(np.median(series.side[series.stretch == number]))
-        size = _smooth(part.side[rows])
-        for first, last in _runs(size > NEARER * usual):
+        size = smooth(part.side[rows])
+        for first, last in runs(size > NEARER * usual):
             if last - first + 1 < _LEAST_ROWS:
                 continue
             growth = float(np.median(size[first : last + 1])) / usual
-            span = _span(part, int(rows[first]), int(rows[last]))
+            span = span_of(part, int(rows[first]), int(rows[last]))
             text = f"face comes nearer from {span.start_seconds:.1f} s, {100 * (growth - 1):.0f} % larger than usual"
             found.append(_finding(span, text, strength=growth - 1.0, confidence=0.5 * quality, cue="lean_in"))
     return found
@@ -286,7 +263,7 @@ def _spread(values: Column) -> float:
 def _head_path(part: FaceSeries) -> Float64[np.ndarray, " step"]:
     """Head movement from frame to frame, eye distances per second, cuts left out."""
     eyes = EYE_DISTANCE * float(np.median(part.side))
-    step = np.hypot(np.diff(_smooth(part.x)), np.diff(_smooth(part.y))) / eyes
+    step = np.hypot(np.diff(smooth(part.x)), np.diff(smooth(part.y))) / eyes
     seconds = np.maximum(np.diff(part.times_seconds), 1e-3)
     return np.asarray((step / seconds)[(np.diff(part.stretch) == 0) & (seconds < 1.0)], np.float64)
 
@@ -295,8 +272,8 @@ def _stillness(part: FaceSeries, quality: float) -> list[Finding]:
     """Brows, cheeks and lip corners that measurably keep their place; lips and jaw may talk."""
     steps = np.diff(part.times_seconds)
     lasting = float(steps[steps < max(1.0, 3.0 * float(np.median(steps)))].sum())  # while the face is on screen
-    moving = [_spread(_smooth(c)) for c in (part.brow_rise, part.brow_gather, part.cheek_rise, part.lip_corner_rise)]
-    mouth = _spread(_smooth(_log_odds(part.smile)))
+    moving = [_spread(smooth(c)) for c in (part.brow_rise, part.brow_gather, part.cheek_rise, part.lip_corner_rise)]
+    mouth = _spread(smooth(_log_odds(part.smile)))
     if lasting < STILL_SECONDS or max(moving) > STILL_RANGE or mouth > SMILE_RISE + 1.0:
         return []
     most = max(moving)
@@ -304,10 +281,10 @@ def _stillness(part: FaceSeries, quality: float) -> list[Finding]:
     head = "head moves little and " if len(path) and float(np.median(path)) < 0.5 * STILL_HEAD else ""
     return [
         _finding(
-            _span(part, 0, len(part) - 1),
+            span_of(part, 0, len(part) - 1),
             f"{head}brows, cheeks and lip corners stay still for {lasting:.1f} s",
             strength=1.0 - most / STILL_RANGE,
-            confidence=(0.5 + 0.35 * _ramp(STILL_RANGE - most, 0.0, 0.08)) * quality,
+            confidence=(0.5 + 0.35 * ramp(STILL_RANGE - most, 0.0, 0.08)) * quality,
             cue="still_face",
         )
     ]
@@ -318,4 +295,4 @@ def _head_movement(part: FaceSeries, quality: float) -> list[Finding]:
     if len(path) < _LEAST_ROWS or (speed := float(np.mean(path))) < STILL_HEAD:
         return []
     text = f"head moves about, {speed:.1f} eye distances per second on average"
-    return [_finding(_span(part, 0, len(part) - 1), text, strength=speed / 3.0, confidence=0.85 * quality, cue=None)]
+    return [_finding(span_of(part, 0, len(part) - 1), text, strength=speed / 3.0, confidence=0.85 * quality, cue=None)]

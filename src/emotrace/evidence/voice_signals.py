@@ -7,6 +7,8 @@ The parts: `pitch.py`, `perturbation.py` (jitter, shimmer), `loudness.py`, `voic
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from jaxtyping import Float32
 
@@ -52,6 +54,7 @@ class VoiceMeter:
     def __init__(self) -> None:
         self._start_seconds = 0.0
         self._samples = 0
+        self._forgotten_frames = 0
         self._buffer = np.zeros(_OVERHANG, np.float32)  # silence before the first sample
         self._path = PitchPath()
         self._open_frames = np.empty((0, LONG_WINDOW), np.float32)
@@ -91,10 +94,27 @@ class VoiceMeter:
         columns = {name: np.concatenate(parts) for name, parts in self._parts.items()}
         signs = {name: columns[name] for name in ("pitch_hz", "loudness", "level_dbfs", "alpha_ratio_db")}
         return VoiceSeries(
-            time_seconds=self._start_seconds + (np.arange(len(columns["pitch_hz"])) + 0.5) * HOP_SECONDS,
+            time_seconds=self._start_seconds
+            + (self._forgotten_frames + np.arange(len(columns["pitch_hz"])) + 0.5) * HOP_SECONDS,
             speech=speech_frames(**signs),
             **columns,
         )
+
+    def so_far(self) -> VoiceSeries:
+        """The series as if the sound ended here; the meter goes on."""
+        return copy.deepcopy(self).finish()
+
+    def forget(self, before_seconds: float) -> None:
+        """Drops earlier frames whose pitch is settled, in whole groups of two seconds: the rest stays as it is."""
+        columns = {name: np.concatenate(parts) for name, parts in self._parts.items()}
+        earlier = int((before_seconds - self._start_seconds) / HOP_SECONDS) - self._forgotten_frames
+        count = max(0, min(earlier, *map(len, columns.values()))) // _GROUP_FRAMES * _GROUP_FRAMES
+        self._parts = {name: [column[count:].copy()] for name, column in columns.items()}
+        self._forgotten_frames += count
+
+    def __len__(self) -> int:
+        """How many frames are kept whose pitch is settled."""
+        return sum(map(len, self._parts["pitch_hz"]))
 
     def _measure(self, stretch: np.ndarray) -> None:
         frames = np.lib.stride_tricks.sliding_window_view(stretch, LONG_WINDOW)[::_HOP_SAMPLES]

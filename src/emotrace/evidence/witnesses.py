@@ -11,14 +11,19 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float32
+
 from emotrace.evidence.face_signals import FaceMeter, FaceSeries
 from emotrace.evidence.segments import Stretch
-from emotrace.evidence.sheets import Witness
+from emotrace.evidence.sheets import HeardVoice, Witness
 from emotrace.evidence.speaker import attribute
 from emotrace.evidence.visual import mouth_activity
 from emotrace.evidence.vocal import baseline
 from emotrace.evidence.voice_series import VoiceSeries
 from emotrace.evidence.voice_signals import VoiceMeter
+from emotrace.heads.voice import usual_voice
+from emotrace.heads.voice_features import VoiceFeatureMeter
 from emotrace.media.audio import Waveform
 from emotrace.media.faces import FaceDetector
 from emotrace.media.tracking import FaceTrack, FaceTracker, TimedFrame
@@ -28,6 +33,15 @@ from emotrace.span import Span
 
 VOICE = "voice"
 """The id of someone who is heard, but whom no visible face could be given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voice:
+    """The sound of the clip, as measured every 10 ms and as the voice head hears it."""
+
+    series: VoiceSeries
+    features: Float32[np.ndarray, "frame feature"]
+    """See `heads/voice_features.py`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +59,7 @@ def watch_and_hear(
     *,
     total_seconds: float,
     watch: Watch,
-) -> tuple[tuple[Face, ...], VoiceSeries | None]:
+) -> tuple[tuple[Face, ...], Voice | None]:
     """Reads the picture and the sound side by side, each once; an absent one gives no faces, or None."""
     done = Event()
     with ThreadPoolExecutor(max_workers=1) as listener:
@@ -88,11 +102,11 @@ def watch_faces(
 
 def hear_voice(
     sound: Iterable[Waveform] | None, *, total_seconds: float, watch: Watch, unless: Event | None = None
-) -> VoiceSeries | None:
+) -> Voice | None:
     """Measures the sound, block by block, unless it is told to stop; None where there is none."""
     if sound is None:
         return None
-    meter = VoiceMeter()
+    meter, features = VoiceMeter(), VoiceFeatureMeter()
     blocks = iter(sound)
     while unless is None or not unless.is_set():
         with watch.stage("decode sound"):
@@ -101,14 +115,15 @@ def hear_voice(
             break
         with watch.stage("measure voice"):
             meter.feed(block)
+            features.feed(block)
         watch.progress("listening", block.span.end_seconds, total_seconds)
     with watch.stage("measure voice"):
-        return meter.finish()
+        return Voice(series=meter.finish(), features=features.finish())
 
 
 def witnesses(
     faces: Sequence[Face],
-    voice: VoiceSeries | None,
+    voice: Voice | None,
     turns: Sequence[Span],
     stretches: Sequence[Stretch],
     transcript: Transcript | None,
@@ -124,7 +139,7 @@ def witnesses(
     """
     spoken = [s for s in stretches if s.utterances or any(s.span.overlap_seconds(turn) > 0.0 for turn in turns)]
     mouths = {face.track.person_id: mouth_activity(face.series) for face in faces}
-    speakers = attribute(voice, mouths, [s.span for s in spoken]).speakers
+    speakers = attribute(None if voice is None else voice.series, mouths, [s.span for s in spoken]).speakers
     owned: dict[str, list[Stretch]] = {face.track.person_id: [] for face in faces}
     for stretch, speaker in zip(spoken, speakers, strict=True):
         owned.setdefault(speaker or VOICE, []).append(stretch)
@@ -155,9 +170,17 @@ def _unplaced(transcript: Transcript | None, stretches: Sequence[Stretch]) -> tu
     return tuple(utterance for utterance in transcript.utterances if utterance not in placed)
 
 
-def _voice_of(voice: VoiceSeries | None, turns: Sequence[Span], own: Sequence[Stretch]) -> dict[str, Any]:
+def _voice_of(voice: Voice | None, turns: Sequence[Span], own: Sequence[Stretch]) -> dict[str, Any]:
     """The voice and its usual state, if any of the speech is this person's."""
     spoken = [shared for turn in turns for stretch in own if (shared := turn & stretch.span) is not None]
     if voice is None or not spoken:
         return {}
-    return {"voice": voice, "baseline": baseline(voice, spoken)}
+    return {
+        "voice": voice.series,
+        "heard": HeardVoice(
+            features=voice.features,
+            speech=tuple(spoken),
+            usual=usual_voice(voice.features, spoken),
+        ),
+        "baseline": baseline(voice.series, spoken),
+    }

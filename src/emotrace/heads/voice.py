@@ -88,6 +88,15 @@ def trust_in(reference_seconds: float) -> float:
     return MOST_TRUST * min(max((reference_seconds - least) / (enough - least), 0.0), 1.0)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UsualVoice:
+    """How a speaker sounds on average, for normalisation; `usual_voice` makes it once for many windows."""
+
+    statistics: Float32[np.ndarray, " statistic"]
+    trust: float
+    """How far the speaker's mean is moved towards that of the training speakers, 0..1."""
+
+
 class VoiceHead:
     """Reads voices with the shipped network, or with another file of the same inputs and outputs.
 
@@ -113,7 +122,7 @@ class VoiceHead:
         features: Float32[np.ndarray, "frame feature"],
         spans: Sequence[Span],
         *,
-        reference: Sequence[Span] | None = None,
+        reference: Sequence[Span] | UsualVoice | None = None,
     ) -> VoiceReading:
         """How the voice sounds in each span.
 
@@ -133,11 +142,13 @@ class VoiceHead:
                 valence_sd=nothing,
                 emotions=np.zeros((0, len(EMOTIONS)), np.float32),
             )
-        speaker, trust = _speaker(features, reference or ())
+        usual = reference
+        if not isinstance(usual, UsualVoice):
+            usual = usual_voice(features, usual or ())
         inputs = {
             "statistics": np.stack([row for _, row in rows]),
-            "speaker": speaker,
-            "trust": np.array([trust], np.float32),
+            "speaker": usual.statistics,
+            "trust": np.array([usual.trust], np.float32),
         }
         (emotions,) = self._network.run(["emotions"], inputs)
         arousal, arousal_sd = _placed(emotions, AROUSAL)
@@ -158,18 +169,22 @@ def _row(features: Float32[np.ndarray, "frame feature"], span: Span) -> Float32[
     return statistics(frames) if np.count_nonzero(voiced(frames)) >= LEAST_VOICED_FRAMES else None
 
 
-def _speaker(
-    features: Float32[np.ndarray, "frame feature"], reference: Sequence[Span]
-) -> tuple[Float32[np.ndarray, " statistic"], float]:
-    """Mean statistics of a speaker's windows, by their lengths, and how far to trust them."""
-    known = [
+def usual_voice(features: Float32[np.ndarray, "frame feature"], reference: Sequence[Span]) -> UsualVoice:
+    """Mean statistics of a speaker's windows, weighed by their lengths, and how far to trust them.
+
+    Args:
+        features: As for `VoiceHead.read`.
+        reference: All speech of this speaker.
+    """
+    rows = [
         (row, span.duration_seconds) for span in voice_windows(reference) if (row := _row(features, span)) is not None
     ]
-    trust = trust_in(sum((seconds for _, seconds in known), start=0.0))
+    trust = trust_in(sum((seconds for _, seconds in rows), start=0.0))
     if trust == 0.0:
-        return np.zeros(STATISTICS, np.float32), 0.0
-    rows, seconds = zip(*known, strict=True)
-    return np.average(np.stack(rows), axis=0, weights=seconds).astype(np.float32), trust
+        return UsualVoice(statistics=np.zeros(STATISTICS, np.float32), trust=0.0)
+    known, seconds = zip(*rows, strict=True)
+    mean = np.average(np.stack(known), axis=0, weights=seconds)
+    return UsualVoice(statistics=np.asarray(mean, np.float32), trust=trust)
 
 
 def _placed(

@@ -111,7 +111,7 @@ class AudioReader:
 
     def _blocks(self, container: InputContainer, stream: AudioStream) -> Iterator[Waveform]:
         decoder = Decoder(container, stream, stream.decode)
-        line = _TimeLine(origin_seconds(container))
+        line = TimeLine(origin_seconds(container))
         block = round(self.block_seconds * SAMPLE_RATE_HZ)
         waiting: list[Float32[np.ndarray, " time"]] = []
         waiting_samples = given_samples = 0
@@ -165,8 +165,12 @@ def _waveform(samples: Float32[np.ndarray, " time"], start_seconds: float, at: i
     return Waveform(samples=np.clip(samples, -1.0, 1.0), span=Span(start, end))
 
 
-class _TimeLine:
-    """Lays decoded sound on the file's clock: resampled pieces that follow each other without a gap."""
+class TimeLine:
+    """Lays decoded sound on the file's clock: resampled pieces that follow each other without a gap.
+
+    Args:
+        origin: When the file starts on its own clock, in seconds.
+    """
 
     def __init__(self, origin: Fraction) -> None:
         self._origin = origin
@@ -179,20 +183,24 @@ class _TimeLine:
     def pieces(self, frames: Decoder[AudioFrame]) -> Iterator[Float32[np.ndarray, " time"]]:
         """All sound of the frames at 16 kHz mono, with zeros where the timestamps leave a gap."""
         for frame in frames:
-            time = self._start_of(frame)
-            if self._heard_until is None:
-                time = max(time, Fraction(0))
-                self._heard_until, self.start_seconds = time, float(time)
-            missing = time - self._heard_until
-            if missing < -_JUMP_SECONDS:
-                continue  # sound that was heard already: only a damaged file goes back
-            if missing > _JUMP_SECONDS:
-                yield from self._flush()
-                yield from _zeros(round(missing * SAMPLE_RATE_HZ))
-                self._heard_until = time
-            self._heard_until += Fraction(frame.samples, frame.sample_rate)
-            yield from self._resampled(frame)
-        yield from self._flush()
+            yield from self.take(frame)
+        yield from self.flush()
+
+    def take(self, frame: AudioFrame) -> Iterator[Float32[np.ndarray, " time"]]:
+        """The sound that the next frame completes, with zeros before it where the timestamps leave a gap."""
+        time = self._start_of(frame)
+        if self._heard_until is None:
+            time = max(time, Fraction(0))
+            self._heard_until, self.start_seconds = time, float(time)
+        missing = time - self._heard_until
+        if missing < -_JUMP_SECONDS:
+            return  # sound that was heard already: only a damaged file goes back
+        if missing > _JUMP_SECONDS:
+            yield from self.flush()
+            yield from _zeros(round(missing * SAMPLE_RATE_HZ))
+            self._heard_until = time
+        self._heard_until += Fraction(frame.samples, frame.sample_rate)
+        yield from self._resampled(frame)
 
     def _start_of(self, frame: AudioFrame) -> Fraction:
         if frame.pts is None or frame.time_base is None:
@@ -202,7 +210,7 @@ class _TimeLine:
     def _resampled(self, frame: AudioFrame) -> Iterator[Float32[np.ndarray, " time"]]:
         layout = (frame.format.name, frame.layout.name, frame.sample_rate)
         if layout != self._layout:  # a stream may change its rate or channels midway
-            yield from self._flush()
+            yield from self.flush()
             self._layout = layout
         if self._resampler is None:
             # Without the bound a mix of equal channels comes out 3 dB too loud and is clipped.
@@ -212,7 +220,8 @@ class _TimeLine:
         for resampled in self._resampler.resample(frame):
             yield resampled.to_ndarray()[0]
 
-    def _flush(self) -> Iterator[Float32[np.ndarray, " time"]]:
+    def flush(self) -> Iterator[Float32[np.ndarray, " time"]]:
+        """What the resampler still holds."""
         if self._resampler is not None:
             for resampled in self._resampler.resample(None):
                 yield resampled.to_ndarray()[0]

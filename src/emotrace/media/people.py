@@ -78,6 +78,19 @@ def _colours_around(image: UInt8[np.ndarray, "height width 3"], pose: Pose) -> F
     return np.asarray(colours[:, 1:-1] - 0.5 * (colours.mean() - 0.5), np.float32).reshape(-1)
 
 
+def most_alike(look: Look, span: Span, persons: Sequence[tuple[Look, Sequence[Span]]]) -> int | None:
+    """Index of the most alike person who is not on screen meanwhile; None where nobody is alike enough."""
+    best, best_distance = None, 1.0
+    for number, (known, spans) in enumerate(persons):
+        if any((shared := span & other) and shared.duration_seconds > 0.0 for other in spans):
+            continue
+        face, colours = look.distances(known)
+        distance = math.hypot(face / MAX_FACE_DISTANCE, colours / MAX_COLOUR_DISTANCE)
+        if distance < best_distance:
+            best, best_distance = number, distance
+    return best
+
+
 def join_tracklets(tracklets: Sequence[tuple[Look, Span]]) -> list[list[int]]:
     """Groups tracklets into persons; indices, in order of first appearance.
 
@@ -89,14 +102,8 @@ def join_tracklets(tracklets: Sequence[tuple[Look, Span]]) -> list[list[int]]:
     looks: list[Look] = []
     for i in order:
         look, span = tracklets[i]
-        best, best_distance = None, 1.0
-        for number, person in enumerate(persons):
-            if any((shared := span & tracklets[j][1]) and shared.duration_seconds > 0.0 for j in person):
-                continue
-            face, colours = look.distances(looks[number])
-            distance = math.hypot(face / MAX_FACE_DISTANCE, colours / MAX_COLOUR_DISTANCE)
-            if distance < best_distance:
-                best, best_distance = number, distance
+        spans = ([tracklets[j][1] for j in person] for person in persons)
+        best = most_alike(look, span, list(zip(looks, spans, strict=True)))
         if best is None:
             persons.append([i])
             looks.append(look)

@@ -100,6 +100,18 @@ class FaceTrack:
     """Per sampled frame: time in seconds, middle x, middle y and side in pixels."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Following:
+    """One stretch of following as it stands while a stream goes on."""
+
+    track_id: int
+    presence: Span
+    """From the first frame that is kept to the last in which the face was there."""
+    squares: Float32[np.ndarray, "frame 4"]
+    """As in `FaceTrack`."""
+    look: Look
+
+
 @dataclass(kw_only=True)
 class _Tracklet:
     """One stretch of following, as it grows."""
@@ -189,6 +201,27 @@ class FaceTracker:
         longest = sorted(groups, key=lambda group: (-sum(len(t.squares) for t in group), group[0].track_id))
         groups = sorted(longest[:MAX_FACES], key=lambda group: (group[0].squares[0][:2], group[0].track_id))
         return tuple(_face_track(f"P{number}", group) for number, group in enumerate(groups, start=1))
+
+    def so_far(self) -> tuple[Following, ...]:
+        """What `finish` would join into persons if the stream ended here, in order of number; the tracker goes on."""
+        active = [(tracklet, _held(tracklet)) for tracklet in self._active if tracklet.confirmed]
+        ended = [(tracklet, tracklet.squares) for tracklet in self._ended]
+        return tuple(
+            Following(
+                track_id=tracklet.track_id,
+                presence=Span(squares[0][0], squares[-1][0]),
+                squares=np.array(squares, np.float32),
+                look=tracklet.look,
+            )
+            for tracklet, squares in sorted((*ended, *active), key=lambda pair: pair[0].track_id)
+            if squares and self._is_real(tracklet)
+        )
+
+    def forget(self, before_seconds: float) -> None:
+        """Drops where faces were earlier, and stretches of following that ended earlier, looks included."""
+        for tracklet in (*self._ended, *self._active):
+            tracklet.squares = [row for row in tracklet.squares if row[0] >= before_seconds]
+        self._ended = [tracklet for tracklet in self._ended if tracklet.squares]
 
     def _search_is_due(self, now: float) -> bool:
         """At once after a cut; soon when the scene changed, sooner still with nobody in it; else after a while."""
@@ -300,8 +333,7 @@ class FaceTracker:
         gone = {tracklet.track_id for tracklet in tracklets}
         self._active = [tracklet for tracklet in self._active if tracklet.track_id not in gone]
         for tracklet in tracklets:
-            if tracklet.misses:
-                tracklet.squares = [row for row in tracklet.squares if row[0] <= tracklet.last_hit_seconds]
+            tracklet.squares = _held(tracklet)
             if tracklet.squares and (tracklet.confirmed or self._frames <= _CONFIRMED_HITS):
                 self._ended.append(tracklet)
 
@@ -369,6 +401,13 @@ def _doubles(tracklets: list[_Tracklet]) -> list[_Tracklet]:
         if any(box.overlap(_box(other.pose, 0.0)) > 0.5 for other in ranked[:i] if other not in doubles):
             doubles.append(tracklet)
     return doubles
+
+
+def _held(tracklet: _Tracklet) -> list[tuple[float, float, float, float]]:
+    """Its squares, up to the last sighting where the newest frames missed the face."""
+    if not tracklet.misses:
+        return tracklet.squares
+    return [row for row in tracklet.squares if row[0] <= tracklet.last_hit_seconds]
 
 
 def _presence(tracklet: _Tracklet) -> Span:

@@ -115,35 +115,23 @@ class FrameReader:
 
     def _sampled(self, container: InputContainer, stream: VideoStream) -> Iterator[Frame]:
         decoder = Decoder(container, stream, stream.decode)
-        render = _Renderer(stream, head=_read_head(self.path) if is_still(container) else b"")
-        clock = _Clock(container, stream)
-        rate = Fraction(self.rate_hz)
-        shown: VideoFrame | None = None
-        since, kept = Fraction(0), 0
-
+        head = _read_head(self.path) if is_still(container) else b""
+        sampler = Sampler(stream, self.rate_hz, origin=origin_seconds(container), head=head)
         for frame in decoder:
-            time = clock.start_of(frame)
-            if shown is not None:
-                if time <= since:
-                    continue  # going back in time: only a damaged file does
-                if _meets_grid(since, time, rate):
-                    yield Frame(image=render(shown), time_seconds=max(0.0, float(since)), index=kept)
-                    kept += 1
-            self._check_time(time)
-            shown, since = frame, time
-        if shown is None:
+            if (kept := sampler.take(frame)) is not None:
+                yield kept
+            self._check_time(sampler.reached)
+        if (kept := sampler.last()) is not None:
+            yield kept
+        if sampler.kept == 0:
             raise EmptyMedia("no picture in it could be decoded", where=self.path, hint="Copy or record it again")
-        end = clock.end_of(shown, since)
-        if kept == 0 or _meets_grid(since, end, rate):
-            yield Frame(image=render(shown), time_seconds=max(0.0, float(since)), index=kept)
-            kept += 1
 
-        end_seconds = 0.0 if is_still(container) else float(end)
+        end_seconds = 0.0 if is_still(container) else float(sampler.reached)
         self.truncated = decoder.damaged_packets > 0 or ends_early(container, stream, end_seconds)
         self._info = VideoStats(
-            width=render.width,
-            height=render.height,
-            frames_analyzed=kept,
+            width=sampler.render.width,
+            height=sampler.render.height,
+            frames_analyzed=sampler.kept,
             sampling_rate_hz=self.rate_hz,
             end_seconds=end_seconds,
             duration_seconds_from_header=None if is_still(container) else header_end_seconds(container, stream),
@@ -179,6 +167,53 @@ def check_size(width: int, height: int, path: Path) -> None:
         )
 
 
+class Sampler:
+    """Decoded frames -> the pictures that are on screen at the times of the grid k / `rate_hz`.
+
+    Args:
+        stream: Where the frames come from.
+        rate_hz: Most pictures per second.
+        origin: When the file starts on its own clock, in seconds.
+        head: The first bytes of a photograph, where its Exif data are; else nothing.
+    """
+
+    def __init__(self, stream: VideoStream, rate_hz: float, *, origin: Fraction, head: bytes = b"") -> None:
+        self.render = Renderer(stream, head=head)
+        self.reached = Fraction(0)
+        """When the newest frame came on screen, in seconds; after `last`, when it left it."""
+        self.kept = 0
+        """How many pictures were given so far."""
+        self._clock = _Clock(stream, origin)
+        self._rate = Fraction(rate_hz)
+        self._shown: VideoFrame | None = None
+
+    def take(self, frame: VideoFrame) -> Frame | None:
+        """The picture that was on screen until this frame came, if the grid meets it."""
+        time, before = self._clock.start_of(frame), self._shown
+        if before is not None and time <= self.reached:
+            return None  # going back in time: only a damaged file does
+        picture = None
+        if before is not None and _meets_grid(self.reached, time, self._rate):
+            picture = self._picture(before)
+        self._shown, self.reached = frame, time
+        return picture
+
+    def last(self) -> Frame | None:
+        """The last picture, if the grid meets it or it is the only one. Call once, after the last frame."""
+        if self._shown is None:
+            return None
+        end = self._clock.end_of(self._shown, self.reached)
+        meets = self.kept == 0 or _meets_grid(self.reached, end, self._rate)
+        picture = self._picture(self._shown) if meets else None
+        self.reached = end
+        return picture
+
+    def _picture(self, frame: VideoFrame) -> Frame:
+        self.kept += 1
+        since = max(0.0, float(self.reached))
+        return Frame(image=self.render(frame), time_seconds=since, index=self.kept - 1)
+
+
 def _meets_grid(start: Fraction, end: Fraction, rate: Fraction) -> bool:
     """Whether a multiple of 1 / rate lies in [start, end)."""
     return math.ceil(start * rate) < math.ceil(end * rate)
@@ -187,8 +222,8 @@ def _meets_grid(start: Fraction, end: Fraction, rate: Fraction) -> bool:
 class _Clock:
     """When frames start and end, in exact seconds from the start of the file."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self._origin = origin_seconds(container)
+    def __init__(self, stream: VideoStream, origin: Fraction) -> None:
+        self._origin = origin
         self._usual = 1 / (stream.average_rate or stream.guessed_rate or Fraction(25))
         self._next = Fraction(0)
 
@@ -206,7 +241,7 @@ class _Clock:
         return start + self._usual
 
 
-class _Renderer:
+class Renderer:
     """Decoded frame -> upright RGB picture with square pixels. Only frames that are kept come here."""
 
     def __init__(self, stream: VideoStream, *, head: bytes) -> None:
@@ -218,6 +253,7 @@ class _Renderer:
         self.width = self.height = 0
 
     def __call__(self, frame: VideoFrame) -> UInt8[np.ndarray, "height width 3"]:
+        """The picture as it is seen; a stream that changes size is scaled to its first."""
         if self._size is None:
             self._size = self._square(frame.width, frame.height)
         width, height = self._size

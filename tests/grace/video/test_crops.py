@@ -11,6 +11,7 @@ import pytest
 from emotrace.evidence.face_signals import FaceSeries
 from emotrace.evidence.sheets import Witness
 from emotrace.grace.video.crops import FacePath, face_crops
+from emotrace.heads.face import UNITS
 from emotrace.media.tracking import FaceTrack
 from emotrace.span import Span
 
@@ -100,6 +101,10 @@ def test_everybody_on_screen_is_cut_out_of_each_picture() -> None:
 def test_a_turned_head_is_cut_upright() -> None:
     rows = [(t / 5, 100.0, 100.0, 60.0) for t in range(4)]
     columns = {f.name: np.zeros(len(rows), np.float32) for f in fields(FaceSeries)}
+    columns |= {
+        "units": np.zeros((len(rows), len(UNITS)), np.float32),
+        "pose_degrees": np.zeros((len(rows), 3), np.float32),
+    }
     columns |= {"times_seconds": np.array([row[0] for row in rows]), "detected": np.ones(len(rows), bool)}
     columns |= {name: np.array([row[k] for row in rows], np.float32) for k, name in ((1, "x"), (2, "y"), (3, "side"))}
     columns |= {"stretch": np.zeros(len(rows), np.int32), "roll_degrees": np.full(len(rows), 30.0, np.float32)}
