@@ -8,7 +8,7 @@
 4. It is exported; `face_head_report.py` measures it, fits the map from units to expressions, and writes the tables.
 
 Run: python recipes/face_head.py --data ../shared/data --work FOLDER --teacher points.npz
-Needs `pip install numba onnx` besides the extra [train]. One thread; seed 20250901; about an hour of one core.
+Needs `pip install numba onnx` besides the extra [train]. One thread; seed 20250901; about forty minutes of one core.
 """
 
 from __future__ import annotations

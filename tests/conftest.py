@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from emotrace.labels.official_tables import ENVIRONMENT_VARIABLE
 from emotrace.pipeline import analyze
 from emotrace.results import Analysis
 from emotrace.samples import sample_clip
+
+settings.register_profile("emotrace", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("emotrace")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

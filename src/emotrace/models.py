@@ -86,7 +86,7 @@ REGISTRY: Final[dict[str, Weights]] = {
         Weights(
             name="face",
             file="face.onnx",
-            sha256="fb603a43f574f01aa103f130652f8e172ff6e25004c2c5fed3ee97a8fc6b7591",
+            sha256="68cf6e203c86ac45298b8fe97e97430abc0ffbad257b93ba1d6138c6a8bb7a4f",
             bytes=3_271_198,
             licence="Apache-2.0 (trained on CC BY 4.0 photographs and on faces rendered from MIT meshes)",
             origin="emotrace, recipes/face_head.py (Face Research Lab London Set, DeBruine & Jones 2017; USC ICT 2020)",

@@ -25,7 +25,10 @@ def test_words_of_the_stretch_and_no_others() -> None:
     said = (utterance("I am so happy", 0, 2), utterance("I am so sad", 2, 4))
     witness = Witness(id="P1", speaking=(Span(0, 4),), utterances=said)
     sheet = sheet_of(witness, Span(2, 4), clip_id="c", absent={})
-    assert [o.cue for o in sheet.observations] == ["w_names:sad"]
+    assert [o.cue for o in sheet.observations if o.scores is None] == ["w_names:sad"]
+    (reading,) = [o for o in sheet.observations if o.scores is not None]
+    assert reading.span == Span(2, 4)
+    assert max(reading.scores or {}, key=lambda label: (reading.scores or {})[label]) == "sadness"
 
 
 def test_a_described_laugh_is_heard_even_where_nothing_is_said() -> None:

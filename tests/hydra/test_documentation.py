@@ -29,7 +29,7 @@ ROOMS = {
 SOURCES = [
     *(
         HYDRA / f"{name}.py"
-        for name in ("confidence", "decide", "explain", "likelihood", "oracle", "parsing", "propose")
+        for name in ("confidence", "decide", "explain", "fitted", "likelihood", "oracle", "parsing", "propose")
     ),
     *(
         HYDRA / f"{name}.py"
@@ -41,7 +41,16 @@ SOURCES = [
 ]
 """Files whose constants are settings, unless they are named here."""
 NOT_SETTINGS = {
-    *("NEUTRAL", "SENSES", "TIE", "PERSPECTIVES", "MARKS", "NAMES", "STILLNESS"),  # names, numerical tolerance
+    *(
+        "NEUTRAL",
+        "SENSES",
+        "TIE",
+        "PERSPECTIVES",
+        "MARKS",
+        "NAMES",
+        "STILLNESS",
+        "NOTHING_FITTED",
+    ),  # names, numerical tolerance
     *("SIGNS", "HYPOTHESIS_LINE", "CHECK_LINE", "ANSWER_TEXT", "VERDICT_LINE", "CONFIDENCE_TEXT"),  # the grammar
     *("GOLD_LINE", "LEAK_PHRASES", "TAGS", "WORDS", "CHAT_TEMPLATE"),  # wording
     *("ORDER", "BEFORE_ASKING", "WORLD_TESTS", "SIZES", "CHANGES", "MEASURES", "KITS", "OPEN_KINDS"),  # lists

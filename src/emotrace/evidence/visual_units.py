@@ -34,29 +34,38 @@ class Movement:
     units: tuple[str, ...]
     together: bool
     """Whether all must rise (the least counts), or any (the most counts)."""
-    words: str
     least: float
     """Rise, 0..1, from which on it is told."""
+    words: str
     of_the_mouth: bool = False
 
 
 MOVEMENTS: Final[tuple[Movement, ...]] = (
     Movement(
-        cue="au01_04", units=("AU01", "AU04"), together=True, words="inner brows rise and draw together", least=0.25
+        cue="au01_04", units=("AU01", "AU04"), together=True, least=0.30, words="inner brows rise and draw together"
     ),
-    Movement(cue="au05", units=("AU05",), together=True, words="upper lids rise", least=0.35),
+    Movement(cue="au01_02", units=("AU01", "AU02"), together=True, least=0.35, words="brows rise"),
+    Movement(cue="au04", units=("AU04",), together=True, least=0.35, words="brows lower and draw together"),
+    Movement(cue="au05", units=("AU05",), together=True, least=0.35, words="upper lids rise"),
     Movement(
-        cue="au09_10", units=("AU09", "AU10"), together=False, words="nose wrinkles or upper lip rises", least=0.3
+        cue="au09_10", units=("AU09", "AU10"), together=False, least=0.22, words="nose wrinkles or upper lip rises"
     ),
     Movement(
-        cue="au15", units=("AU15",), together=True, words="lip corners are pulled down", least=0.35, of_the_mouth=True
+        cue="au15", units=("AU15",), together=True, least=0.35, words="lip corners are pulled down", of_the_mouth=True
     ),
-    Movement(cue="au17", units=("AU17",), together=True, words="chin boss rises", least=0.35, of_the_mouth=True),
-    Movement(cue="au20", units=("AU20",), together=True, words="lips stretch sideways", least=0.35, of_the_mouth=True),
+    Movement(cue="au17", units=("AU17",), together=True, least=0.30, words="chin boss rises", of_the_mouth=True),
+    Movement(cue="au20", units=("AU20",), together=True, least=0.35, words="lips stretch sideways", of_the_mouth=True),
     Movement(
-        cue="au23_24", units=("AU23", "AU24"), together=False, words="lips press together", least=0.4, of_the_mouth=True
+        cue="au23_24",
+        units=("AU23", "AU24"),
+        together=False,
+        least=0.30,
+        words="lips press together",
+        of_the_mouth=True,
     ),
 )
+"""Least rises: in SynthDFER's 300 val clips (rendered) each is found in 56 to 95 % of those where it rises by 0.4 and
+more, and in 0 to 4 % of those where it rises by 0.1 at most. AU07, AU14, AU16 are read too poorly to be told."""
 
 
 def observe(series: FaceSeries, span: Span) -> list[Finding]:
