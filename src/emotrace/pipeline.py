@@ -46,6 +46,7 @@ def analyze(
     swap_check: bool | None = None,
     concurrency: int = AT_ONCE,
     systems: Sequence[System] = (),
+    heads: bool = True,
     k: int = 2,
     rate_hz: float = 5.0,
     detector: str = "auto",
@@ -72,6 +73,7 @@ def analyze(
         concurrency: About how many stretches a server is asked at once; the result does not depend on it. What is no
             server reasons about one after the other.
         systems: Trained models that read the clip too, such as `emotrace.grace.video.system.GraceSystem.load(folder)`.
+        heads: Whether the trained heads have a say: their readings of face, voice and words, and action units.
         k: Number of rival readings that are proposed, 0..4.
         rate_hz: Pictures looked at per second.
         detector: `opencv` (needs nothing), `yunet` (weights from `emotrace pull yunet`, or `detector_model`), or
@@ -118,7 +120,7 @@ def analyze(
     people = witnesses(faces, voice, turns, stretches, recording.transcript)
 
     def measured(witness: Witness, span: Span) -> EvidenceSheet:
-        return sheet_of(witness, span, clip_id=clip.sha256, absent=recording.absent)
+        return sheet_of(witness, span, clip_id=clip.sha256, absent=recording.absent, heads=heads)
 
     read = [system.read(clip, people, measured, watch) for system in systems]
     readings = {
@@ -177,6 +179,7 @@ def analyze(
                 "reasoner": mind.name,
                 **_asked(mind, mode, swap_check),
                 **({} if reserve is None else {"reserve": reserve.name}),
+                "heads": heads,
                 "k": k,
                 "rate_hz": rate_hz,
                 "detector": faces_by.name,

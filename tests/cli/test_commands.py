@@ -125,7 +125,9 @@ def test_words_of_a_clip_whose_length_is_no_whole_millisecond_are_read(tmp_path:
     from emotrace.testing.synthetic import Tone, write_clip
 
     clip = write_clip(tmp_path / "tone.wav", pictures=(), sounds=(Tone(duration_seconds=1.2344, codec="pcm_s16le"),))
-    run = emotrace("analyze", clip, "--text", "I am so happy today", "--json", "-", "--quiet", cwd=tmp_path)
+    run = emotrace(
+        *("analyze", clip, "--text", "I am so happy today", "--json", "-", "--quiet", "--no-heads"), cwd=tmp_path
+    )
     assert [o["cue"] for o in json.loads(run.stdout)["persons"][0]["overall"]["sheet"]["observations"]] == [
         "w_names:happy"
     ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,14 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
 
-@pytest.fixture
-def nano(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(RECIPES))
-    return importlib.import_module("hydra_nano")
+@pytest.fixture(scope="module")
+def nano() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(RECIPES))
+        yield importlib.import_module("hydra_nano")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def policy(nano: Any) -> tuple[Any, Any]:
     tokenizer = nano.nano_tokenizer()
     return nano.nano_model("nano", tokenizer, seed=1), tokenizer
@@ -29,7 +32,7 @@ def policy(nano: Any) -> tuple[Any, Any]:
 
 def test_steps_by_this_file_and_by_trl_are_equal(nano: Any, tmp_path: Path) -> None:
     check = importlib.import_module("hydra_nano_check").check
-    differences = check(tmp_path, steps=3)
+    differences = check(tmp_path, steps=2)
     assert differences["mean reward"] > 0.05, "a policy that earns nothing would compare zeros"
     assert differences["reward"] < 1e-6  # TRL adds rewards in float32
     assert differences["loss"] < 2e-6
@@ -87,7 +90,7 @@ def test_a_group_shares_its_prompt_and_not_its_dice(nano: Any, policy: tuple[Any
 
 
 def test_imitation_learns_and_leaves_the_question_out_of_the_loss(nano: Any, policy: tuple[Any, Any]) -> None:
-    model, tokenizer = policy
+    model, tokenizer = copy.deepcopy(policy[0]), policy[1]
     rows = [([300 + n], [400 + n, 410 + n, tokenizer.eos_token_id]) for n in range(8)]
     settings = nano.Imitation(epochs=40, batch=8)
     assert nano.imitate(model, tokenizer, rows, settings, seed=0) < 0.1

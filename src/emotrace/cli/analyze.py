@@ -82,6 +82,9 @@ def analyze(
     max_duration: Annotated[float, typer.Option(min=0.1, help="Refuse files longer than this many seconds.")] = 7200.0,
     video: Annotated[bool, typer.Option(help="Look at the picture.")] = True,
     audio: Annotated[bool, typer.Option(help="Listen to the sound.")] = True,
+    heads: Annotated[
+        bool, typer.Option(help="Let the trained heads read face, voice and words (off: measured signals alone).")
+    ] = True,
     with_systems: Annotated[
         list[SystemName] | None,
         typer.Option("--with", help="Let a trained model read the clip too, with its --weights. May be repeated."),
@@ -192,6 +195,7 @@ def analyze(
             max_duration_seconds=max_duration,
             use_video=video,
             use_audio=audio,
+            heads=heads,
             abstain=abstain,
             watch=watch,
         )

@@ -177,6 +177,7 @@ def _job(options: dict[str, Any]) -> Job:
             "max_duration_seconds": options["max_duration"],
             "use_video": options["video"],
             "use_audio": options["audio"],
+            "heads": options["heads"],
             "abstain": options["abstain"],
         },
         systems=systems if names else None,

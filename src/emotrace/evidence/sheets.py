@@ -72,7 +72,9 @@ class Witness:
         return any((own & span) is not None for own in self.presence)
 
 
-def sheet_of(witness: Witness, span: Span, *, clip_id: str, absent: Mapping[Modality, MissingReason]) -> EvidenceSheet:
+def sheet_of(
+    witness: Witness, span: Span, *, clip_id: str, absent: Mapping[Modality, MissingReason], heads: bool = True
+) -> EvidenceSheet:
     """The evidence about one person in one stretch of time.
 
     Args:
@@ -81,13 +83,15 @@ def sheet_of(witness: Witness, span: Span, *, clip_id: str, absent: Mapping[Moda
         clip_id: SHA-256 of the clip.
         absent: Modalities that the whole clip lacks. One that the clip has, but not for this person in this
             stretch, is `not_found`.
+        heads: Whether the trained heads have a say: their readings, and the action units of the face head.
     """
     findings: list[Finding] = []
     missing: dict[Modality, MissingReason] = dict(absent)
     reliability: dict[Modality, float] = {}
     if witness.face is not None and witness.seen_in(span):
-        findings += visual.observe(witness.face, span) + visual_units.observe(witness.face, span)
-        findings += readings.of_face(witness.face, span)
+        findings += visual.observe(witness.face, span)
+        if heads:
+            findings += visual_units.observe(witness.face, span) + readings.of_face(witness.face, span)
         reliability["visual"] = visual.reliability(witness.face, span)
     else:
         missing.setdefault("visual", "not_found")
@@ -95,12 +99,14 @@ def sheet_of(witness: Witness, span: Span, *, clip_id: str, absent: Mapping[Moda
     captions = verbal.heard(witness.sounds, span)
     if witness.voice is not None and witness.speaks_in(span):
         findings += _heard(witness, witness.voice, span)
+        if heads and (heard := witness.heard) is not None:
+            findings += readings.of_voice(heard.features, span, speech=heard.speech, usual=heard.usual)
         reliability["vocal"] = vocal.reliability(witness.voice, span)
     elif not captions:
         missing.setdefault("vocal", "not_found")
     findings += captions
     if utterances:
-        findings += [*verbal.observe(utterances, span), *readings.of_words(utterances, span)]
+        findings += verbal.observe(utterances, span) + (readings.of_words(utterances, span) if heads else [])
         reliability["verbal"] = verbal.reliability(utterances)
     else:
         missing.setdefault("verbal", "not_found")
@@ -122,6 +128,4 @@ def _heard(witness: Witness, voice: VoiceSeries, span: Span) -> list[Finding]:
         if shared is not None and shared.duration_seconds > 0.0:
             words = [word for u in witness.utterances if u.span in shared for word in u.words]
             findings += vocal.observe(voice, shared, baseline=witness.baseline, words=words)
-    if (heard := witness.heard) is not None:
-        findings += readings.of_voice(heard.features, span, speech=heard.speech, usual=heard.usual)
     return findings

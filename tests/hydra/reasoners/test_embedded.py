@@ -27,7 +27,7 @@ REASONER = EmbeddedReasoner()
 
 @pytest.fixture(scope="module")
 def world_sheets() -> list[EvidenceSheet]:
-    return [draw.sheet for draw in sample(World(), 2000, seed=5)]
+    return [draw.sheet for draw in sample(World(), 600, seed=5)]
 
 
 def sectors(verdict: Verdict) -> set[str]:
@@ -46,13 +46,13 @@ def assert_closed(sheet: EvidenceSheet, verdict: Verdict) -> None:
             assert {sheet[id].cue for id in label.observation_ids} <= set(STILLNESS)
 
 
-def test_no_verdict_is_unclosed_on_two_thousand_sheets(world_sheets: list[EvidenceSheet]) -> None:
+def test_no_verdict_is_unclosed_on_hundreds_of_sheets(world_sheets: list[EvidenceSheet]) -> None:
     labelled = 0
     for sheet in world_sheets:
         verdict = run(sheet, REASONER, abstain=False)
         assert_closed(sheet, verdict)
         labelled += bool(verdict.labels)
-    assert labelled > 1900
+    assert labelled > 570
 
 
 def test_a_verdict_is_whole(world_sheets: list[EvidenceSheet]) -> None:

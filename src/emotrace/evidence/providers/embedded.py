@@ -75,9 +75,8 @@ def observe(clip: AnonymousClip, detector: FaceDetector) -> EvidenceSheet:
     main = max(people, key=lambda person: person.evidence_seconds, default=Witness(id="nobody"))
     present = {"visual": clip.has_video, "vocal": clip.has_audio, "verbal": said is not None}
     absent: dict[Modality, MissingReason] = {part: "not_recorded" for part in SENSE_OF if not present[part]}
-    sheet = sheet_of(main, span, clip_id=_WHOLE_CLIP, absent=absent)
     # A trace tells what was observed; what a trained head makes of it would give the answer away.
-    return sheet.without(o.id for o in sheet.observations if o.scores is not None)
+    return sheet_of(main, span, clip_id=_WHOLE_CLIP, absent=absent, heads=False)
 
 
 def section_of(sheet: EvidenceSheet, part: Modality) -> Section:
