@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from emotrace.models import resolve
+from emotrace.heads.runtime import Network
 
 PIXELS: Final = 112
 GRID: Final = (14, 14)
@@ -49,17 +49,7 @@ class FaceEncoder:
     """
 
     def __init__(self, model: Path | None = None) -> None:
-        import onnxruntime
-
-        self._model = model
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1  # 2,000 pictures a second; same bytes anywhere
-        path = resolve("face_encoder") if model is None else model
-        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-    def __reduce__(self) -> tuple[type[FaceEncoder], tuple[Path | None]]:
-        """Copies and other processes open the file anew: the session itself cannot travel."""
-        return FaceEncoder, (self._model,)
+        self._network = Network("face_encoder", model)
 
     def encode(self, crops: UInt8[np.ndarray, "picture 112 112 *channel"]) -> FaceFeatures:
         """Features of grey or RGB crops; of RGB the mean of the three is seen."""
@@ -73,7 +63,7 @@ class FaceEncoder:
             maps, features, units = (np.zeros((0, *shape), np.float32) for shape in shapes)
             return FaceFeatures(map=maps, features=features, action_units=units)
         parts = [
-            self._session.run(["map", "features", "action_units"], {"grey": grey[start : start + _BATCH, None]})
+            self._network.run(("map", "features", "action_units"), {"grey": grey[start : start + _BATCH, None]})
             for start in range(0, len(grey), _BATCH)
         ]
         maps, features, units = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))

@@ -27,6 +27,7 @@ class Network:
 
     def __init__(self, name: str, path: Path | None = None) -> None:
         self._name, self._path = name, path
+        self._file = resolve(name) if path is None else path
         self._session: Any = None
 
     def __reduce__(self) -> tuple[type[Network], tuple[str, Path | None]]:
@@ -44,5 +45,4 @@ class Network:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        path = resolve(self._name) if self._path is None else self._path
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(self._file, options, providers=["CPUExecutionProvider"])
