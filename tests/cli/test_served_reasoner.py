@@ -87,7 +87,7 @@ def test_a_clip_is_reasoned_about_by_a_model_that_we_trained(url: str, tmp_path:
 
 
 def test_it_is_evaluated_in_its_own_world(url: str, tmp_path: Path) -> None:
-    cases = [Case(sheet=draw.sheet, gold=draw.cause.gold) for draw in sample(World(), 24, seed=77)]
+    cases = [Case(sheet=draw.sheet, gold=draw.cause.gold) for draw in sample(World(), 12, seed=77)]
     write_cases(tmp_path / "cases.jsonl", cases)
     run = _run(
         *("evaluate", "--protocol", "emotrace-wheel", "--predict", "hydra", "--cases", tmp_path / "cases.jsonl"),
@@ -97,5 +97,5 @@ def test_it_is_evaluated_in_its_own_world(url: str, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     failed = report["details"]["prediction"]["failed"]
-    assert len(failed) <= 6, failed
+    assert len(failed) <= 3, failed
     assert report["scores"]["f"]["value"] > max(report["baselines"].values())

@@ -87,7 +87,7 @@ def start(url: str, folder: Path, out: Path, order: str = "forwards") -> subproc
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 needs POSIX")
 def test_hundreds_of_clips_through_a_kill_are_each_asked_once(tmp_path: Path, write_wav: Callable[..., Path]) -> None:
-    count, before_kill = 300, 100
+    count, before_kill = 150, 60
     folder = tmp_path / "clips"
     for number in range(count):
         inside = folder / f"{number // 50:02}"  # a full folder is looked through for every clip's subtitles

@@ -90,9 +90,9 @@ def random_trace(rng: np.random.Generator, k: int) -> Trace:
     )
 
 
-def test_two_thousand_random_traces_come_back() -> None:
+def test_hundreds_of_random_traces_come_back() -> None:
     rng = np.random.default_rng(0)
-    for number in range(2000):
+    for number in range(600):
         k = number % 5
         trace = random_trace(rng, k)
         parsed = parse(render(trace), k=k)
@@ -114,11 +114,11 @@ def mutate(rng: np.random.Generator, text: str) -> str:
     )[int(rng.integers(6))]
 
 
-def test_ten_thousand_mutations_never_raise_and_every_failure_has_a_place() -> None:
+def test_thousands_of_mutations_never_raise_and_every_failure_has_a_place() -> None:
     rng = np.random.default_rng(1)
     legal = [(k, render(random_trace(rng, k))) for k in (0, 1, 2, 3, 4) for _ in range(20)]
     failures = 0
-    for number in range(10_000):
+    for number in range(4_000):
         k, text = legal[number % len(legal)]
         text = mutate(rng, text)
         parsed = parse(text, k=k)
@@ -130,7 +130,7 @@ def test_ten_thousand_mutations_never_raise_and_every_failure_has_a_place() -> N
             assert issue.code.sentence.endswith(".")
         if parsed.trace is not None and number % 10 == 0:
             assert parse(render(parsed.trace), k=k).trace == parsed.trace
-    assert 4000 < failures < 9900
+    assert 1600 < failures < 3960
 
 
 def test_the_example_of_the_specification() -> None:

@@ -14,7 +14,7 @@ from emotrace.metrics.classification import classify
 
 sklearn = pytest.importorskip("sklearn", reason="needs emotrace[eval]")
 sklearn_metrics = pytest.importorskip("sklearn.metrics")
-CASES = 700
+CASES = 300
 
 
 def random_case(generator: np.random.Generator) -> tuple[list[str], list[str], list[str]]:

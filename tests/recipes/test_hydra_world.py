@@ -149,9 +149,9 @@ def test_studies_run_on_trained_policies_that_say_nothing_legal(
     recipe: Module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cells, nano = recipe("world_cells"), recipe("nano")
-    monkeypatch.setattr(cells, "SPLITS", dict.fromkeys(cells.SPLITS, 12))
+    monkeypatch.setattr(cells, "SPLITS", dict.fromkeys(cells.SPLITS, 6))
     small = cells.Budget(
-        sheets=24,
+        sheets=12,
         imitation=nano.Imitation(epochs=1),
         reinforcement=nano.Reinforcement(steps=1, prompts=1, group=2, most_tokens=8),
     )
