@@ -139,6 +139,7 @@ class Browser:
         self._call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
+        self._call("Page.bringToFront")  # or keys go nowhere
         self._call("Page.navigate", url="about:blank")
         self._call("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         self.wait("document.readyState === 'complete' && location.protocol !== 'about:'")

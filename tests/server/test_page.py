@@ -78,8 +78,8 @@ def test_the_sample_needs_no_mouse_and_is_deleted_by_keys_alone(page: Browser, s
 
     for each in site.get("/v1/analyses").json()["analyses"]:
         site("DELETE", each["links"]["self"])
-    page.evaluate("location.reload()")
-    page.wait(f"document.readyState === 'complete' && !{one('#work')}.hidden")
+    page.evaluate("window.before = true; location.reload()")
+    page.wait(f"!window.before && document.readyState === 'complete' && !{one('#work')}.hidden")
     page.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     tab_to("e.id === 'file'")
