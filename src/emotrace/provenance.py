@@ -13,9 +13,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from emotrace._version import __version__
-from emotrace.evidence.face_signals import FaceSeries
+from emotrace.evidence.face_signals import LEAST_QUALITY, FaceSeries
 from emotrace.evidence.observation import MissingReason, Modality
-from emotrace.evidence.readings import LEAST_QUALITY
 from emotrace.evidence.sheets import Witness
 from emotrace.heads.face import UNITS
 from emotrace.installation import installed_version

@@ -12,7 +12,7 @@ from emotrace.errors import InvalidScores
 from emotrace.evaluation.answers import SCHEMES, Answer, Head
 from emotrace.evaluation.labelled import Labelled
 from emotrace.labels.schemes import scheme
-from emotrace.metrics.calibration import BINS, risk_coverage
+from emotrace.metrics.calibration import risk_coverage, summed_calibration_error
 from emotrace.metrics.quotient import quotient
 from emotrace.metrics.resampling import Interval, SummedScore, bootstrap
 
@@ -97,7 +97,7 @@ def score_head(
         uar=interval(_per_label(truth[:, occurring], decided[:, occurring], _recall)),
         macro_f1=interval(_per_label(truth[:, occurring], decided[:, occurring], _f1)),
         accuracy=interval(_mean(hit)),
-        ece=interval(_calibration_error(confidence, right), told_clusters),
+        ece=interval(summed_calibration_error(confidence, right), told_clusters),
         accuracy_at={f"{share:.0%}": float(curve[max(round(share * len(told)), 1) - 1]) for share in COVERAGES},
         chance_uar=1.0 / int(occurring.sum()),
     )
@@ -124,11 +124,3 @@ def _f1(both: Any, true: Any, given: Any) -> Any:
 def _mean(values: Any) -> SummedScore:
     rows = np.stack([values, np.ones(len(values))], axis=1)
     return SummedScore(rows=rows, finish=lambda totals: quotient(totals[..., 0], totals[..., 1]))
-
-
-def _calibration_error(confidence: Any, right: Any) -> SummedScore:
-    gaps = np.zeros((len(right), BINS + 1))
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    gaps[np.arange(len(right)), place] = right - confidence
-    gaps[:, BINS] = 1.0
-    return SummedScore(rows=gaps, finish=lambda t: quotient(np.abs(t[..., :-1]).sum(axis=-1), t[..., -1]))

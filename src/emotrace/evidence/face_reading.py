@@ -5,6 +5,7 @@ A network is several times cheaper per crop in a batch; memory stays flat, since
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,12 @@ ROW: Final = len(UNITS) + 6
 Rows = Float32[np.ndarray, "row {ROW}"]
 
 
+@cache
+def face_head() -> FaceHead:
+    """The shipped head, opened once."""
+    return FaceHead()
+
+
 class CropReader:
     """Reads crops as they come; the rows of a track are in the order in which its crops were fed.
 
@@ -27,7 +34,7 @@ class CropReader:
     """
 
     def __init__(self, head: FaceHead | None = None) -> None:
-        self._head = head or FaceHead()
+        self._head = head or face_head()
         self._waiting: list[tuple[int, UInt8[np.ndarray, "112 112"]]] = []
         self._rows: dict[int, list[Float32[np.ndarray, " column"]]] = {}
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Final
 
 import cv2
@@ -30,6 +30,9 @@ from emotrace.span import Span
 
 LEAST_FRAMES_FOR_REST: Final = 5
 """[ours] A stretch with fewer frames has no rest to compare with: its motion columns are NaN."""
+LEAST_QUALITY: Final = 0.3
+"""[ours] Crops of a lower quality are not read."""
+REST_PERCENTILE: Final = 33.0
 _LEAST_FIT: Final = 0.55
 _PATIENCE_FRAMES: Final = 5
 
@@ -110,6 +113,14 @@ class FaceSeries:
 
     def __len__(self) -> int:
         return len(self.times_seconds)
+
+    @cached_property
+    def resting_units(self) -> Float32[np.ndarray, " unit"] | None:
+        """The person's own resting share of each unit: the lower third of all good crops; None where these are few."""
+        good = self.quality >= LEAST_QUALITY
+        if np.count_nonzero(good) < LEAST_FRAMES_FOR_REST:
+            return None
+        return np.asarray(np.percentile(self.units[good], REST_PERCENTILE, axis=0), np.float32)
 
     def slice(self, span: Span) -> FaceSeries:
         """The rows whose time lies in the span."""

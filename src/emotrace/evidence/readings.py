@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from emotrace.evidence.face_signals import LEAST_FRAMES_FOR_REST, FaceSeries
+from emotrace.evidence.face_signals import LEAST_QUALITY, FaceSeries
 from emotrace.evidence.observation import Finding, Modality, clean
 from emotrace.evidence.verbal import language_of
 from emotrace.heads.face import EXPRESSIONS, UNITS, expression_odds
@@ -38,14 +38,11 @@ VOICE_CONFIDENCE: Final = 0.3
 """[ours] Eight German actors are no sample of the world, see docs/cards/voice.md."""
 WORDS_CONFIDENCE: Final = 0.6
 """[ours] Learned from comments that were read, not heard, see docs/cards/text.md."""
-LEAST_QUALITY: Final = 0.3
-"""[ours] Crops below it are not read."""
 LEAST_KNOWN: Final = 0.5
 """[ours] Utterances of which the head knows a smaller share of the words are not read."""
 READ_BY_LEVEL: Final = ("AU06", "AU12", "AU25", "AU26", "AU45")
 """[ours] Units whose level tells on people never seen, as portraits showed. All others are read by their rise above the
 person's own rest: a face that rests with high brows is not startled."""
-REST_PERCENTILE: Final = 33.0
 LARGEST_DISTRIBUTION = 3
 """How many labels a reading names in its text; `scores` has them all."""
 MARKED_AROUSAL: Final = 0.35
@@ -83,12 +80,11 @@ def _rest(series: FaceSeries) -> Float32[np.ndarray, " unit"]:
 
     0 for units that are read by their level, and where there are too few frames to know what rest is.
     """
-    good = series.quality >= LEAST_QUALITY
-    if np.count_nonzero(good) < LEAST_FRAMES_FOR_REST:
+    if series.resting_units is None:
         return np.zeros(len(UNITS), np.float32)
-    rest = np.percentile(series.units[good], REST_PERCENTILE, axis=0)
+    rest = series.resting_units.copy()
     rest[[UNITS.index(unit) for unit in READ_BY_LEVEL]] = 0.0
-    return np.asarray(rest, np.float32)
+    return rest
 
 
 def of_voice(

@@ -13,9 +13,8 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from emotrace.evidence.face_signals import FaceSeries
+from emotrace.evidence.face_signals import LEAST_QUALITY, FaceSeries
 from emotrace.evidence.observation import Finding
-from emotrace.evidence.readings import LEAST_QUALITY, REST_PERCENTILE
 from emotrace.evidence.signals import ramp, runs, smooth, span_of
 from emotrace.heads.face import UNITS
 from emotrace.span import Span
@@ -75,12 +74,8 @@ def observe(series: FaceSeries, span: Span) -> list[Finding]:
         series: The whole clip of one person: rest is read from all of it.
         span: The stretch to look at.
     """
-    good = series.quality >= LEAST_QUALITY
-    if int(good.sum()) < LEAST_ROWS:
-        return []
-    rest = np.percentile(series.units[good], REST_PERCENTILE, axis=0)
-    part = series.slice(span)
-    if len(part) < LEAST_ROWS:
+    rest, part = series.resting_units, series.slice(span)
+    if rest is None or len(part) < LEAST_ROWS:
         return []
     found = [finding for movement in MOVEMENTS for finding in _of(movement, part, part.units.astype(np.float64) - rest)]
     return sorted(found, key=lambda finding: (finding.span, finding.text))

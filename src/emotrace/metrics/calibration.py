@@ -127,17 +127,28 @@ def summed_calibration(
 ) -> dict[str, SummedScore]:
     """`ece`, `brier` and `nll` of distributions that `calibrate` has accepted, as functions of totals over clips."""
     confidence, correct, squared_error, surprise = _per_clip(probabilities, truth)
-    gaps = np.zeros((len(truth), BINS))
-    gaps[np.arange(len(truth)), _bin_of(confidence)] = correct - confidence
-    ones = np.ones((len(truth), 1))
-
-    def mean(totals: Any) -> Any:
-        return quotient(np.abs(totals[..., :-1]).sum(axis=-1), totals[..., -1])
-
     return {
-        name: SummedScore(rows=np.concatenate([part, ones], axis=1), finish=mean)
-        for name, part in (("ece", gaps), ("brier", squared_error[:, None]), ("nll", surprise[:, None]))
+        "ece": summed_calibration_error(confidence, correct),
+        "brier": _mean_of(squared_error[:, None]),
+        "nll": _mean_of(surprise[:, None]),
     }
+
+
+def summed_calibration_error(
+    confidence: Float64[np.ndarray, " clip"], correct: Float64[np.ndarray, " clip"] | Bool[np.ndarray, " clip"]
+) -> SummedScore:
+    """ECE of stated confidences, 15 bins of equal width, as a function of totals over clips."""
+    gaps = np.zeros((len(confidence), BINS))
+    gaps[np.arange(len(confidence)), _bin_of(confidence)] = correct - confidence
+    return _mean_of(gaps)
+
+
+def _mean_of(parts: Float64[np.ndarray, "clip part"]) -> SummedScore:
+    """The absolute totals of the parts, by the number of clips."""
+    return SummedScore(
+        rows=np.concatenate([parts, np.ones((len(parts), 1))], axis=1),
+        finish=lambda totals: quotient(np.abs(totals[..., :-1]).sum(axis=-1), totals[..., -1]),
+    )
 
 
 def _per_clip(probabilities: Any, truth: Any) -> tuple[Any, Any, Any, Any]:
