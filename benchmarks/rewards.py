@@ -31,7 +31,7 @@ from emotrace.hydra.grammar import parse, render
 from emotrace.hydra.protocol import run
 from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
 from emotrace.hydra.rewards import RewardConfig, Scorer, hydra_rewards
-from emotrace.hydra.rewards.quoting import Likeness
+from emotrace.hydra.rewards.likeness import Likeness
 from emotrace.hydra.rewards.reading import forget_lines
 from emotrace.hydra.trace import trace_of
 from emotrace.hydra.world import World, sample

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 QUOTE_WORDS = 8
 """[ours] Quotes have 3 to 8 words."""
 QUOTE_IS_TRUE = 0.8
 QUOTE_IS_NEAR = 0.6
 """[ours] Shares of a quote's trigrams that the observation must hold: a full score, and half of one."""
+
+TEXTS = 2**12
+"""Of how many texts the trigrams are remembered."""
 
 
 def quote_of(text: str) -> str:
@@ -24,8 +29,14 @@ def share_found(quote: str, text: str) -> float:
     """
     if quote in text:
         return 1.0
-    trigrams = {quote[start : start + 3] for start in range(max(len(quote) - 2, 1))}
-    return sum(trigram in text for trigram in trigrams) / len(trigrams)
+    wanted = _trigrams(quote)
+    return len(wanted & _trigrams(text)) / max(len(wanted), 1)
+
+
+@lru_cache(maxsize=TEXTS)
+def _trigrams(text: str) -> frozenset[tuple[str, str, str]]:
+    """Of three characters each: none in a text of fewer."""
+    return frozenset(zip(text, text[1:], text[2:], strict=False))
 
 
 def true_quote(quote: str | None, text: str) -> str:

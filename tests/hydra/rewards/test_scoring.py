@@ -6,7 +6,7 @@ import importlib
 import inspect
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from emotrace.hydra.grammar import render
 from emotrace.hydra.rewards import TERMS, RewardConfig, Scorer, hydra_rewards, score
 from emotrace.hydra.rewards.citing import cite
 from emotrace.hydra.rewards.quoting import evid, sem
-from emotrace.hydra.rewards.sheets import Trajectory
 from emotrace.hydra.rewards.thinking import think
+from emotrace.hydra.rewards.trajectories import Trajectories
 from emotrace.hydra.verify import from_marks
 from emotrace.span import Span
 from emotrace.testing.reward_cases import (
@@ -88,8 +88,8 @@ def test_closure_is_that_of_verify(case: Case) -> None:
 
 def test_process_terms_are_given_no_gold() -> None:
     for term in (think, cite, evid, sem):
-        assert list(inspect.signature(term).parameters) == ["trajectory"]
-    assert "gold" not in json.dumps(Trajectory._fields)
+        assert list(inspect.signature(term).parameters) == ["trajectories"]
+    assert "gold" not in {field.name for field in fields(Trajectories)}
 
 
 @settings(deadline=None)
@@ -169,7 +169,7 @@ def test_the_record_names_wheel_and_encoder() -> None:
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "hydra_learning.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["combine.WEIGHTS", "quoting.ALIKE", "quoting.ALMOST_ALIKE"])
+@pytest.mark.parametrize("name", ["combine.WEIGHTS", "likeness.ALIKE", "likeness.ALMOST_ALIKE"])
 def test_the_documents_table_tells_the_code(name: str) -> None:
     module, constant = name.split(".")
     value = getattr(importlib.import_module(f"emotrace.hydra.rewards.{module}"), constant)

@@ -3,14 +3,16 @@
 Six terms and a weighted sum are the paper's [paper]; their formulas, gates and weights are ours [ours], except where a
 term names its source.
 
-    reading.py     the text as the terms see it
-    sheets.py      what all completions of one sheet share; one completion against its sheet
-    accuracy.py    acc: the answer against gold, with the length penalty
-    thinking.py    think: was every rival held against everything, and does the answer follow?
-    citing.py      cite: do cites exist, and support what they stand behind?
-    quoting.py     evid and sem: are quotes true, and do they cover the sheet?
-    combine.py     fmt, the hierarchy, `Scorer`
-    trl.py         `hydra_rewards`: the six as TRL calls them
+    reading.py       the text as the terms see it
+    sheets.py        what all completions of one sheet share
+    likeness.py      which observations a quote is like, by a sentence encoder
+    trajectories.py  a batch of texts against their sheets, as arrays
+    accuracy.py      acc: the answer against gold, with the length penalty
+    thinking.py      think: was every rival held against everything, and does the answer follow?
+    citing.py        cite: do cites exist, and support what they stand behind?
+    quoting.py       evid and sem: are quotes true, and do they cover the sheet?
+    combine.py       fmt, the hierarchy, `Scorer`
+    trl.py           `hydra_rewards`: the six as TRL calls them
 """
 
 from emotrace.hydra.rewards.combine import TERMS, BatchScores, RewardConfig, Score, Scorer, score

@@ -24,10 +24,12 @@ from emotrace.evidence.observation import EvidenceSheet
 from emotrace.hydra.propose import MAX_HYPOTHESES
 from emotrace.hydra.rewards.accuracy import Accuracy, Words
 from emotrace.hydra.rewards.citing import cite
-from emotrace.hydra.rewards.quoting import Likeness, evid, sem
-from emotrace.hydra.rewards.reading import read
-from emotrace.hydra.rewards.sheets import SheetIndex, Trajectory, ground
+from emotrace.hydra.rewards.likeness import Likeness
+from emotrace.hydra.rewards.quoting import evid, sem
+from emotrace.hydra.rewards.reading import Reading, read
+from emotrace.hydra.rewards.sheets import SheetIndex
 from emotrace.hydra.rewards.thinking import closure, think
+from emotrace.hydra.rewards.trajectories import PerCompletion, ground
 from emotrace.labels.label_table import LabelTable, OwnTable
 
 Term = Literal["fmt", "acc", "think", "cite", "evid", "sem"]
@@ -39,7 +41,6 @@ SHEETS = 4096
 """How many sheets that came as JSON are kept read."""
 ANSWERS = 2**14
 """How many pairs of answer and gold are kept scored."""
-_NOT_APPLICABLE, _MALFORMED = (math.nan,) * len(TERMS), (0.0,) * len(TERMS)
 _UNFIT = (ArithmeticError, LookupError, TypeError, ValueError)
 """What reading a damaged column can raise."""
 
@@ -132,7 +133,7 @@ class Scorer:
         self.config = config or RewardConfig()
         self._accuracy = Accuracy(self.config.table)
         self._likeness = likeness or Likeness(self.config.encoder)
-        self._acc = lru_cache(maxsize=ANSWERS)(self._accuracy_of)
+        self._agreement = lru_cache(maxsize=ANSWERS)(self._accuracy_of)
         self._sheet = lru_cache(maxsize=SHEETS)(_sheet_of_json)
 
     def score(
@@ -160,31 +161,35 @@ class Scorer:
         names = names or [f"sample {number}" for number in range(len(texts))]
         indices = _each(sheets, _key_of_sheet, self._index, "sheet", names)
         truths = _each(golds, repr, self._accuracy.gold, "gold", names)
-        trajectories = [self._trajectory(*item) for item in zip(names, texts, indices, strict=True)]
-        self._likeness.prepare([trajectory for trajectory in trajectories if trajectory is not None])
-        rows = [self._terms(trajectory, truth) for trajectory, truth in zip(trajectories, truths, strict=True)]
-        raw = np.array(rows, dtype=np.float64).reshape(len(texts), len(TERMS))
-        closures = np.array([np.nan if t is None else closure(t) for t in trajectories], dtype=np.float64)
+        readings = [self._read(*item) for item in zip(names, texts, strict=True)]
+        legal = [number for number, reading in enumerate(readings) if reading is not None]
+        held = [reading for reading in readings if reading is not None]
+        trajectories = ground(held, [indices[number] for number in legal], self.config.k, self._likeness)
+        raw, closures = np.zeros((len(texts), len(TERMS))), np.full(len(texts), np.nan)
+        process = (term(trajectories) for term in (think, cite, evid, sem))
+        raw[legal] = np.stack(
+            [np.ones(len(held)), self._acc(held, [truths[number] for number in legal]), *process], axis=1
+        )
+        raw[[truth is None for truth in truths]] = np.nan
+        closures[legal] = closure(trajectories)
         gated = _gated(raw) if self.config.gated else raw
         return BatchScores(raw=raw, gated=gated, total=self._weighted(gated), closure=closures)
 
     def _index(self, sheet: Any) -> SheetIndex:
         return SheetIndex(self._sheet(sheet) if isinstance(sheet, str) else sheet)
 
-    def _trajectory(self, name: str, text: str, sheet: SheetIndex) -> Trajectory | None:
+    def _read(self, name: str, text: str) -> Reading | None:
         if not isinstance(text, str):
             raise RewardFailed(f"a completion is a text, got {type(text).__name__}", where=name)
-        reading = read(text, self.config.k)
-        return None if reading is None else ground(reading, sheet, self.config.k)
+        return read(text, self.config.k)
 
-    def _terms(self, trajectory: Trajectory | None, truth: Words | None) -> tuple[float, ...]:
-        """The six terms, in the order of `TERMS`."""
-        if truth is None:
-            return _NOT_APPLICABLE
-        if trajectory is None:
-            return _MALFORMED
-        acc = self._acc(tuple([label.word for label in trajectory.reading.labels]), truth)
-        return 1.0, acc, think(trajectory), cite(trajectory), evid(trajectory), sem(trajectory)
+    def _acc(self, readings: list[Reading], truths: list[Words | None]) -> PerCompletion:
+        """The term `acc` of each answer; 0 where there is no gold."""
+        answers = [tuple([label.word for label in reading.labels]) for reading in readings]
+        pairs = zip(answers, truths, strict=True)
+        return np.array(
+            [0.0 if truth is None else self._agreement(answer, truth) for answer, truth in pairs], np.float64
+        )
 
     def _accuracy_of(self, words: tuple[str, ...], truth: Words) -> float:
         return self._accuracy(self._accuracy.words(words), truth)

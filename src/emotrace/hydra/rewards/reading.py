@@ -8,6 +8,7 @@ It accepts exactly the texts from which `grammar.parse` makes a trace, and a tes
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple, get_args
 
 from emotrace.evidence.observation import is_clean
@@ -19,7 +20,7 @@ from emotrace.hydra.grammar import (
     VERDICT_LINE,
     missing_modalities,
 )
-from emotrace.hydra.propose import MAX_LABELS, MAX_STORY_WORDS, cluster_of, is_word
+from emotrace.hydra.propose import MAX_HYPOTHESES, MAX_LABELS, MAX_STORY_WORDS, cluster_of, is_word
 from emotrace.hydra.trace import MAX_NOTE_WORDS, MAX_NOTES
 from emotrace.results import AbstainCode
 
@@ -27,6 +28,7 @@ LINES = 2**14
 """How many distinct lines of each kind are remembered."""
 
 _HYP, _END_HYP, _THINK, _ANS, _END = "<hyp>\n", "\n</hyp>\n", "<think>\n", "</think>\n<ans>", "</ans>"
+_NUMBERS = list(range(1, MAX_HYPOTHESES + 1))
 _ABSTENTIONS = frozenset(f"abstain: {code}" for code in get_args(AbstainCode))
 
 
@@ -118,18 +120,20 @@ def _blocks(text: str, k: int) -> tuple[str, str, str] | None:
 
 
 def _rivals(block: str, k: int) -> tuple[RivalLine, ...] | None:
-    lines = block.split("\n")
-    rivals = [rival for line in lines if (rival := _rival(line)) is not None]
-    rivals.sort()
-    in_order = len(lines) == k and [rival.number for rival in rivals] == list(range(1, k + 1))
-    return tuple(rivals) if in_order else None
+    rivals = [rival for rival in map(_rival, block.split("\n")) if rival is not None]
+    if [rival.number for rival in rivals] != _NUMBERS[:k]:
+        rivals.sort(key=attrgetter("number"))
+    legal = block.count("\n") + 1 == k and [rival.number for rival in rivals] == _NUMBERS[:k]
+    return tuple(rivals) if legal else None
 
 
 def _checks(lines: list[str]) -> list[CheckLine] | None:
     """The checks; None unless what follows them is at most one `missing` line, then at most two notes."""
-    checks = [check for line in lines if (check := _check(line)) is not None]
+    checks = [check for check in map(_check, lines) if check is not None]
+    if len(checks) == len(lines):
+        return checks
     rest = lines[len(checks) :]  # holds a check, which is no note, unless all checks come first
-    if rest and missing_modalities(rest[0]) is not None:
+    if missing_modalities(rest[0]) is not None:
         del rest[0]
     return checks if len(rest) <= MAX_NOTES and all(map(_is_note, rest)) else None
 
@@ -142,7 +146,7 @@ def _is_note(line: str) -> bool:
 def _labels(body: str) -> list[AnswerLabel] | None:
     if body.startswith("abstain: "):
         return [] if body in _ABSTENTIONS else None
-    labels = [label for piece in body.split("; ") if (label := _label(piece)) is not None]
+    labels = [label for label in map(_label, body.split("; ")) if label is not None]
     return labels if len(labels) == body.count("; ") + 1 else None
 
 

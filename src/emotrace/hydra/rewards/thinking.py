@@ -10,62 +10,78 @@ The mean of the parts that apply [ours]:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import combinations
 
+import numpy as np
+from jaxtyping import Int64
+
 from emotrace.hydra.propose import RIVAL_OVERLAP
-from emotrace.hydra.rewards.sheets import Trajectory
+from emotrace.hydra.rewards.reading import Reading
+from emotrace.hydra.rewards.trajectories import PerCompletion, Trajectories
+
+PAIRS = 2**14
+"""How many pairs of sets of affects are remembered."""
 
 
-def think(trajectory: Trajectory) -> float:
-    """The term, 0..1; 0 where no part applies."""
-    parts = [part for part in (_complete(trajectory), _rival(trajectory), _agree(trajectory)) if part is not None]
-    return sum(parts) / len(parts) if parts else 0.0
+def think(trajectories: Trajectories) -> PerCompletion:
+    """The term of each completion, 0..1; 0 where no part applies."""
+    t, total = trajectories, np.zeros(len(trajectories))
+    seen = t.observations > 0
+    total[seen] += _complete(t)[seen]
+    if t.k > 1:
+        total += [_rival(reading) for reading in t.readings]
+    if t.k:
+        total += _lead(t) * [_follows(reading) for reading in t.readings]
+    parts = seen.astype(np.int64) + min(t.k, 2)
+    return total / np.maximum(parts, 1)
 
 
-def _complete(trajectory: Trajectory) -> float | None:
-    observations = len(trajectory.sheet)
-    if not observations:
-        return None
-    if not trajectory.k:
-        return len(trajectory.checks) / observations
-    judged = sum([check.line.judged.bit_count() for check in trajectory.checks])
-    return judged / (trajectory.k * observations)
+def _complete(t: Trajectories) -> PerCompletion:
+    judged = t.total(t.checks.judged if t.k else np.ones(len(t.checks.of)))
+    found: PerCompletion = judged / np.maximum(t.observations * max(t.k, 1), 1)
+    return found
 
 
-def _rival(trajectory: Trajectory) -> float | None:
-    if trajectory.k < 2:
-        return None
-    pairs = combinations([rival.affects for rival in trajectory.reading.rivals], 2)
-    apart = [_jaccard(a, b) < RIVAL_OVERLAP for a, b in pairs]
+def _rival(reading: Reading) -> float:
+    apart = [_jaccard(a.affects, b.affects) < RIVAL_OVERLAP for a, b in combinations(reading.rivals, 2)]
     return sum(apart) / len(apart)
 
 
-def _agree(trajectory: Trajectory) -> float | None:
-    if not trajectory.k:
-        return None
-    reading = trajectory.reading
-    held = frozenset().union(*[reading.rivals[number - 1].affects for number in reading.verdict])
-    return _lead(trajectory) * _jaccard({label.affect for label in reading.labels}, held)
+def _follows(reading: Reading) -> float:
+    """Jaccard of the answer and what the verdict's hypotheses hold."""
+    held = [reading.rivals[number - 1].affects for number in reading.verdict]
+    answer = frozenset([label.affect for label in reading.labels])
+    return _jaccard(answer, held[0] if len(held) == 1 else frozenset().union(*held))
 
 
-def _lead(trajectory: Trajectory) -> float:
+def _lead(t: Trajectories) -> PerCompletion:
     """d: whether the marks make the winner win."""
-    winner = trajectory.reading.verdict[0]
-    nets = [plus - minus for plus, minus in zip(trajectory.plus, trajectory.minus, strict=True)]
-    own = nets.pop(winner - 1)
-    best = max(nets, default=0)
-    return 1.0 if own > best else 0.5 if own == best else 0.0
+    nets = t.marks(t.checks.supports) - t.marks(t.checks.contradicts)
+    rows, winner = np.arange(len(t)), winners(t)
+    own = nets[rows, winner]
+    nets[rows, winner] = -np.inf if t.k > 1 else 0.0
+    best = nets.max(axis=1)
+    return np.where(own > best, 1.0, np.where(own == best, 0.5, 0.0))
 
 
-def _jaccard(a: frozenset[str] | set[str], b: frozenset[str] | set[str]) -> float:
+def winners(t: Trajectories) -> Int64[np.ndarray, " completion"]:
+    """The column of each completion's winner: the first hypothesis of its verdict."""
+    return np.array([reading.verdict[0] for reading in t.readings], np.int64) - 1
+
+
+@lru_cache(maxsize=PAIRS)
+def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     shared = len(a & b)
     return shared / (len(a) + len(b) - shared)
 
 
-def closure(trajectory: Trajectory) -> float:
+def closure(trajectories: Trajectories) -> PerCompletion:
     """The winner's phi · psi by its marks, 0..1, as `verify.from_marks` has it: logged, never rewarded. K = 0: nan."""
-    if not trajectory.k:
-        return float("nan")
-    winner = trajectory.reading.verdict[0] - 1
-    plus, minus = trajectory.plus[winner], trajectory.minus[winner]
-    return plus / trajectory.sheet.total * plus / (plus + minus) if plus else 0.0
+    t = trajectories
+    if not t.k:
+        return np.full(len(t), np.nan)
+    rows, winner = np.arange(len(t)), winners(t)
+    plus, minus = (t.marks(marked)[rows, winner] for marked in (t.checks.supports, t.checks.contradicts))
+    found: PerCompletion = plus / np.maximum(t.weights.sum(axis=1), 1.0) * plus / np.maximum(plus + minus, 1.0)
+    return found
