@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from emotrace.cli.console import refuse_to_replace, say, stdout, watching, write_stdout
+from emotrace.cli.options import (
+    AbstainOption,
+    AudioOption,
+    DetectorModelOption,
+    DetectorOption,
+    EncodingOption,
+    KOption,
+    PurposeOption,
+    QuietOption,
+    RateOption,
+    VideoOption,
+)
 from emotrace.cli.reasoners import (
     EMBEDDED,
     CompletionPriceOption,
@@ -62,26 +74,15 @@ def analyze(
         Path | None,
         typer.Option(help="A .srt, .vtt or .txt file; else one beside FILE or inside it is found.", show_default=False),
     ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="Encoding of the transcript, if it is not Unicode.", show_default=False)
-    ] = None,
-    purpose: Annotated[
-        str, typer.Option(help="What the result is for; kept in it. Prohibited purposes are refused.")
-    ] = "unspecified",
-    k: Annotated[int, typer.Option("-k", min=0, max=4, help="Rival readings that are proposed and verified.")] = 2,
-    rate: Annotated[float, typer.Option(min=0.1, max=60.0, help="Pictures looked at per second.")] = 5.0,
-    detector: Annotated[
-        Literal["auto", "opencv", "yunet"],
-        typer.Option(
-            help="Face detector: opencv needs nothing, yunet is better once pulled; auto takes what is there."
-        ),
-    ] = "auto",
-    detector_model: Annotated[
-        Path | None, typer.Option(help="Weights of the detector, if not pulled.", show_default=False)
-    ] = None,
+    encoding: EncodingOption = None,
+    purpose: PurposeOption = "unspecified",
+    k: KOption = 2,
+    rate: RateOption = 5.0,
+    detector: DetectorOption = "auto",
+    detector_model: DetectorModelOption = None,
     max_duration: Annotated[float, typer.Option(min=0.1, help="Refuse files longer than this many seconds.")] = 7200.0,
-    video: Annotated[bool, typer.Option(help="Look at the picture.")] = True,
-    audio: Annotated[bool, typer.Option(help="Listen to the sound.")] = True,
+    video: VideoOption = True,
+    audio: AudioOption = True,
     heads: Annotated[
         bool, typer.Option(help="Let the trained heads read face, voice and words (off: measured signals alone).")
     ] = True,
@@ -106,9 +107,7 @@ def analyze(
     traces: Annotated[
         Path | None, typer.Option(help="For priors: a file of `emotrace trace`.", show_default=False)
     ] = None,
-    abstain: Annotated[
-        bool, typer.Option(help="Abstain where the evidence does not decide (off: for benchmarks).")
-    ] = True,
+    abstain: AbstainOption = True,
     reasoner: ReasonerOption = EMBEDDED,
     model: ModelOption = None,
     yes: YesOption = False,
@@ -128,7 +127,7 @@ def analyze(
     timeout: TimeoutOption = 120.0,
     concurrency: ConcurrencyOption = 8,
     brief: Annotated[bool, typer.Option(help="Print the verdicts without their evidence.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Say which emotions a viewer would perceive in a file, when, how surely, and on what evidence.
 

@@ -10,6 +10,7 @@ import typer
 from emotrace.cli.coldstart_input import held_out_of, limits_of, refuse_beside_captions, source_of
 from emotrace.cli.coldstart_servers import Calling, captioned_source, say_spent, served_teacher
 from emotrace.cli.console import say, stdout, watching
+from emotrace.cli.options import QuietOption
 from emotrace.cli.reasoners import EMBEDDED
 from emotrace.errors import UsageError
 
@@ -32,7 +33,7 @@ def coldstart(
     ),
     k: Annotated[int, typer.Option(min=0, max=4, help="Hypotheses of each trajectory.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of order, balance, and the teacher's first try.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: QuietOption = False,
     world: Annotated[
         str | None, typer.Option(help="In place of CASES: a split of the simulated world.", rich_help_panel=_CASES)
     ] = None,

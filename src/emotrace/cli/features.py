@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from emotrace.cli.console import say, stdout, watching
+from emotrace.cli.options import DetectorOption, QuietOption, RateOption
 from emotrace.errors import ExitCode, MediaNotFound, UsageError, first_five
 
 if TYPE_CHECKING:
@@ -40,11 +41,9 @@ def features(
     cache: Annotated[
         Path | None, typer.Option(help="Where features are kept by content.", show_default="the cache folder")
     ] = None,
-    rate: Annotated[float, typer.Option(min=0.1, help="Pictures looked at per second of video.")] = 5.0,
-    detector: Annotated[
-        Literal["auto", "opencv", "yunet"], typer.Option(help="Face detector, as in `analyze`.")
-    ] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    rate: RateOption = 5.0,
+    detector: DetectorOption = "auto",
+    quiet: QuietOption = False,
     data: Annotated[str | None, typer.Option(help="Name of a corpus, as mer2023.", rich_help_panel=_CORPUS)] = None,
     root: Annotated[Path | None, typer.Option(help="Its folder.", rich_help_panel=_CORPUS)] = None,
     choose: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from emotrace.cli.console import needing, say
+from emotrace.cli.options import QuietOption
 from emotrace.errors import UsageError
 
 
@@ -28,7 +29,7 @@ def pack(
         Literal["utt", "fra"] | None,
         typer.Option(help="One row per clip, or all.", show_default="fra for sets called so, else utt"),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Pack feature files in MERTools' layout, checked, with their names and the hash of what they were made from."""
     with needing("train", "packed features"):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from emotrace.cli.console import needing, say, watching, write_stdout
+from emotrace.cli.options import DetectorOption
 from emotrace.errors import ExitCode, UsageError, first_five
 
 _CORPUS = "A corpus in place of INPUT"
@@ -22,9 +23,7 @@ def grace(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The table, a .csv file.", show_default="printed")
     ] = None,
-    detector: Annotated[
-        Literal["auto", "opencv", "yunet"], typer.Option(help="Face detector for videos, as in `analyze`.")
-    ] = "auto",
+    detector: DetectorOption = "auto",
     texts: Annotated[
         Path | None, typer.Option(help="Texts of the clips, for weights that read them (train_and_test).")
     ] = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from emotrace.cli.console import needing, say
+from emotrace.cli.options import QuietOption
 
 
 def serve(
@@ -50,7 +51,7 @@ def serve(
     purpose: Annotated[
         str, typer.Option(help="What analyses are for where the client does not say. Prohibited ones are refused.")
     ] = "unspecified",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Serve analyses over HTTP, with a page at /. Listens on this machine only, unless told otherwise.
 

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from emotrace.cli.console import refuse_to_replace, say, write_stdout
+from emotrace.cli.options import (
+    AbstainOption,
+    AudioOption,
+    DetectorModelOption,
+    DetectorOption,
+    EncodingOption,
+    KOption,
+    RateOption,
+    VideoOption,
+)
 from emotrace.errors import UnwritableOutput
 
 _CONSENT = (
@@ -29,7 +39,7 @@ def watch(
     ],
     window: Annotated[float, typer.Option(help="Seconds of the stream that a verdict is about.")] = 6.0,
     every: Annotated[float, typer.Option(help="Seconds from one verdict to the next.")] = 2.0,
-    rate: Annotated[float, typer.Option(min=0.1, max=60.0, help="Pictures looked at per second.")] = 5.0,
+    rate: RateOption = 5.0,
     history: Annotated[
         float, typer.Option(help="Seconds of the past from which a person's usual state is read.")
     ] = 60.0,
@@ -45,27 +55,16 @@ def watch(
             show_default=False,
         ),
     ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="Encoding of the transcript, if it is not Unicode.", show_default=False)
-    ] = None,
+    encoding: EncodingOption = None,
     purpose: Annotated[
         str, typer.Option(help="What the verdicts are for. Prohibited purposes are refused.")
     ] = "unspecified",
-    k: Annotated[int, typer.Option("-k", min=0, max=4, help="Rival readings that are proposed and verified.")] = 2,
-    detector: Annotated[
-        Literal["auto", "opencv", "yunet"],
-        typer.Option(
-            help="Face detector: opencv needs nothing, yunet is better once pulled; auto takes what is there."
-        ),
-    ] = "auto",
-    detector_model: Annotated[
-        Path | None, typer.Option(help="Weights of the detector, if not pulled.", show_default=False)
-    ] = None,
-    video: Annotated[bool, typer.Option(help="Look at the picture.")] = True,
-    audio: Annotated[bool, typer.Option(help="Listen to the sound.")] = True,
-    abstain: Annotated[
-        bool, typer.Option(help="Abstain where the evidence does not decide (off: for benchmarks).")
-    ] = True,
+    k: KOption = 2,
+    detector: DetectorOption = "auto",
+    detector_model: DetectorModelOption = None,
+    video: VideoOption = True,
+    audio: AudioOption = True,
+    abstain: AbstainOption = True,
     as_fast_as_possible: Annotated[
         bool, typer.Option("--as-fast-as-possible", help="Read a FILE without keeping its pace.")
     ] = False,
