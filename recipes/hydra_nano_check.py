@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 from hydra_nano import Imitation, Reinforcement, cold_start, imitate, reinforce, rows_of, sample
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from emotrace.hydra.learning.cases import Demonstration
 from emotrace.hydra.learning.grpo import train_grpo
 from emotrace.hydra.learning.presets import GrpoSettings
 from emotrace.hydra.nano.model import nano_model, save_nano
@@ -24,16 +26,19 @@ from emotrace.hydra.rewards import RewardConfig, Scorer
 from emotrace.hydra.world_wheel import WorldWheel
 
 
-def check(folder: Path, *, steps: int = 6, seed: int = 7) -> dict[str, float]:
+def check(folder: Path, *, steps: int = 6, seed: int = 7, start: Path | None = None) -> dict[str, float]:
     """Takes the same steps by this file and by TRL; the largest difference of reward, loss and gradient's norm.
 
-    The policy has learned a few trajectories by heart, so that some of its answers are legal and some are not.
+    Args:
+        folder: Where weights and the library's run are written.
+        steps: How many are taken by each.
+        seed: Of cases, samples and order.
+        start: A trained policy. None: one that learns a few trajectories by heart, so that some of its answers are
+            legal and some are not.
     """
-    tokenizer = nano_tokenizer()
     demonstrations = cold_start(2, sheets=40, seed=seed).demonstrations[:4]
-    model = nano_model("nano", tokenizer, seed=seed)
-    imitate(model, tokenizer, rows_of(tokenizer, demonstrations), Imitation(epochs=120, batch=4, lr=2e-3), seed=seed)
-    save_nano(folder / "start", model, tokenizer)
+    start = start or _learned_by_heart(folder / "start", demonstrations, seed)
+    tokenizer, model = AutoTokenizer.from_pretrained(start), AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
     settings = Reinforcement(steps=steps, prompts=2, group=4, most_tokens=160, lr=5e-5)
     reward = RewardConfig(k=2, table=WorldWheel())
     own = reinforce(model, tokenizer, demonstrations, Scorer(reward), settings, seed=seed)
@@ -64,7 +69,7 @@ def check(folder: Path, *, steps: int = 6, seed: int = 7) -> dict[str, float]:
         device="cpu",
     )
     learned = train_grpo(
-        told, demonstrations, model=folder / "start", out=folder / "run", reward=reward, rollout_func=roll_out
+        told, demonstrations, model=start, out=folder / "run", reward=reward, rollout_func=roll_out
     )
     pairs = list(zip(own, learned.metrics, strict=True))
     return {
@@ -73,6 +78,14 @@ def check(folder: Path, *, steps: int = 6, seed: int = 7) -> dict[str, float]:
         "loss": max(abs(a.loss - b["loss"]) for a, b in pairs),
         "norm": max(abs(a.norm - b["gradient_norm"]) / max(a.norm, 1e-9) for a, b in pairs),
     }
+
+
+def _learned_by_heart(folder: Path, demonstrations: list[Demonstration], seed: int) -> Path:
+    tokenizer = nano_tokenizer()
+    model = nano_model("nano", tokenizer, seed=seed)
+    imitate(model, tokenizer, rows_of(tokenizer, demonstrations), Imitation(epochs=120, batch=4, lr=2e-3), seed=seed)
+    save_nano(folder, model, tokenizer)
+    return folder
 
 
 def main() -> None:
