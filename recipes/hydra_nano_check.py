@@ -38,7 +38,8 @@ def check(folder: Path, *, steps: int = 6, seed: int = 7, start: Path | None = N
     """
     demonstrations = cold_start(2, sheets=40, seed=seed).demonstrations[:4]
     start = start or _learned_by_heart(folder / "start", demonstrations, seed)
-    tokenizer, model = AutoTokenizer.from_pretrained(start), AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(start)
+    model = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
     settings = Reinforcement(steps=steps, prompts=2, group=4, most_tokens=160, lr=5e-5)
     reward = RewardConfig(k=2, table=WorldWheel())
     own = reinforce(model, tokenizer, demonstrations, Scorer(reward), settings, seed=seed)
@@ -68,9 +69,7 @@ def check(folder: Path, *, steps: int = 6, seed: int = 7, start: Path | None = N
         seed=seed,
         device="cpu",
     )
-    learned = train_grpo(
-        told, demonstrations, model=start, out=folder / "run", reward=reward, rollout_func=roll_out
-    )
+    learned = train_grpo(told, demonstrations, model=start, out=folder / "run", reward=reward, rollout_func=roll_out)
     pairs = list(zip(own, learned.metrics, strict=True))
     return {
         "mean reward": float(np.mean([step.reward for step in own])),

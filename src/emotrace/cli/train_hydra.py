@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -222,9 +223,7 @@ def _cases(data: str) -> list[Case]:
 
 def _run(train: Callable[..., Learned], *, quiet: bool) -> None:
     """Trains, and says where the model lies; of many processes the first one speaks."""
-    from accelerate import PartialState
-
-    quiet = quiet or not PartialState().is_main_process
+    quiet = quiet or os.environ.get("RANK", "0") != "0"  # launchers set it; the trainer decides about the device
     with watching("hydra", quiet=quiet) as watch:
         learned = train(watch=watch, tell=(lambda line: None) if quiet else say)
     if not quiet:
