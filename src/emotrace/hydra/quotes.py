@@ -10,7 +10,7 @@ QUOTE_IS_TRUE = 0.8
 QUOTE_IS_NEAR = 0.6
 """[ours] Shares of a quote's trigrams that the observation must hold: a full score, and half of one."""
 
-TEXTS = 2**12
+_REMEMBERED = 2**12
 """Of how many texts the trigrams are remembered."""
 
 
@@ -33,7 +33,7 @@ def share_found(quote: str, text: str) -> float:
     return len(wanted & _trigrams(text)) / max(len(wanted), 1)
 
 
-@lru_cache(maxsize=TEXTS)
+@lru_cache(maxsize=_REMEMBERED)
 def _trigrams(text: str) -> frozenset[tuple[str, str, str]]:
     """Of three characters each: none in a text of fewer."""
     return frozenset(zip(text, text[1:], text[2:], strict=False))
