@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from emotrace.errors import UnwritableOutput
-from emotrace.files import write_atomically
+from emotrace.files import lines_of, write_atomically
+
+
+@pytest.mark.parametrize("inside", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_only_line_ends_end_a_line(inside: str) -> None:
+    assert lines_of(f"a{inside}b\r\nc\rd\n\ne") == [f"a{inside}b", "c", "d", "", "e"]
+    assert lines_of("") == []
 
 
 def test_text_goes_out_as_utf8_without_changed_line_ends(tmp_path: Path) -> None:

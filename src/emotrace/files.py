@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole, or not at all; what identifies one; the folder for what can be fetched."""
+"""Writing a file so that it is there whole, or not at all; its lines, its hash; the folder for what can be fetched."""
 
 from __future__ import annotations
 
@@ -54,6 +54,19 @@ def _replace(target: Path, data: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def lines_of(text: str) -> list[str]:
+    r"""The lines of a text, without their ends.
+
+    Only line feeds and carriage returns end one. `str.splitlines` also cuts at characters that a JSON string or a name
+    may hold, such as U+2028 and U+0085.
+
+    >>> lines_of("one\r\ntwo\u2028still two\n")
+    ['one', 'two\u2028still two']
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def flat_name(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from emotrace.cli.console import say
 from emotrace.errors import UnreadableTable, UsageError
-from emotrace.files import cache_folder
+from emotrace.files import cache_folder, lines_of
 from emotrace.labels.asking import LabelAsker
 from emotrace.labels.official_tables import ENVIRONMENT_VARIABLE
 from emotrace.labels.pickled import read_npy
@@ -49,7 +49,7 @@ def read_names(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = lines_of(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableTable(f"cannot be read as UTF-8 text ({error})", where=path) from None
     return tuple(line.strip() for line in lines if line.strip())

@@ -176,7 +176,7 @@ class {name}(ImageBaseDataset):
         return ["{name}"]
 
     def load_data(self, dataset):
-        self.docs = [json.loads(line) for line in Path(DOCS).read_text(encoding="utf-8").splitlines()]
+        self.docs = [json.loads(line) for line in Path(DOCS).read_text(encoding="utf-8").strip().split("\\n")]
         questions = [question_of(doc, k=K) for doc in self.docs]
         answers = [", ".join(case_of(doc).gold) for doc in self.docs]
         return pd.DataFrame({{"index": range(len(self.docs)), "question": questions, "answer": answers}})

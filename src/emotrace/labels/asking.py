@@ -20,6 +20,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from emotrace.errors import MalformedCompletion, ServerFailed, UnwritableOutput, UsageError
+from emotrace.files import lines_of
 
 KEY_VARIABLE: Final = "EMOTRACE_LLM_KEY"
 """Environment variable with the server's key. A key meant for another server is never sent to this one."""
@@ -182,7 +183,7 @@ def _labels_of(answer: bytes, where: str) -> tuple[str, ...]:
 def _read_kept(path: Path) -> dict[tuple[str, str, str], tuple[str, ...]]:
     """Earlier answers. A line that was cut off by a crash is asked again; it is not an error."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = lines_of(path.read_text(encoding="utf-8", errors="replace"))
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from emotrace.errors import DuplicateName, NamesDoNotMatch, UnreadableTable, first_five
+from emotrace.files import lines_of
 
 Missing = Literal["error", "empty"]
 Row = dict[str, Any]
@@ -126,7 +127,7 @@ def _delimited(data: bytes, path: Path, delimiter: str) -> Iterable[Row]:
 
 
 def _json_lines(data: bytes, path: Path) -> Iterable[Row]:
-    for number, line in enumerate(_text(data, path).splitlines(), start=1):
+    for number, line in enumerate(lines_of(_text(data, path)), start=1):
         if not line.strip():
             continue
         try:

@@ -75,6 +75,12 @@ def test_a_journal_is_taken_back_to_a_step_and_drops_a_torn_line(tmp_path: Path)
     assert Journal(path).lines == []
 
 
+def test_a_sample_may_hold_any_character(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    Journal(path).append({"step": 1, "text": "a\u2028b\x85c"})
+    assert Journal(path, last_step=1).lines == [{"step": 1, "text": "a\u2028b\x85c"}]
+
+
 def test_a_number_that_is_none_is_null_in_the_line() -> None:
     line = metrics_line(
         3, {"loss": float("nan"), "reward": 1.5, "issue/WRONG_K": 0.25, "issue/BAD_CHECK": 0.0}, grpo=True

@@ -16,6 +16,7 @@ from emotrace.evidence.reasoning.material import Material
 from emotrace.evidence.reasoning.parsing import REFUSAL, read_section
 from emotrace.evidence.reasoning.trace import SCHEMA, ReasoningTrace, Section, Settings, Status
 from emotrace.evidence.reliability import reliability
+from emotrace.files import lines_of
 from emotrace.media.clip import Clip
 
 NAME_KEYS: Final = ("name", "clip", "id")
@@ -113,7 +114,7 @@ class StoredTraces:
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = lines_of(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableTrace(f"cannot be read ({error})", where=path, hint="Name a .jsonl file") from None
     rows = []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emotrace.errors import UnwritableOutput
-from emotrace.files import write_atomically
+from emotrace.files import lines_of, write_atomically
 
 
 class Journal:
@@ -45,7 +45,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in lines_of(path.read_text(encoding="utf-8", errors="replace")):
         try:
             found.append(json.loads(line))
         except ValueError:
