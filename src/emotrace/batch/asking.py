@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from emotrace.batch.rate import Gate
 from emotrace.errors import UsageError
 from emotrace.evidence.providers.http import HttpProvider, Prices
-from emotrace.evidence.providers.retries import Patience
+from emotrace.evidence.providers.retries import Gate, Patience
 from emotrace.hydra.asking.prompts import Form, prompts_sha256
 from emotrace.hydra.asking.replies import Replies
 from emotrace.hydra.asking.view import ClipView
@@ -54,13 +52,13 @@ class Asking:
         prices = None
         if self.prompt_price is not None and self.completion_price is not None:
             prices = Prices(prompt=self.prompt_price, completion=self.completion_price)
-        return _GatedServer(
-            gate,
+        return HttpProvider(
             base_url=self.url,
             model=self.model,
             patience=Patience(tries=self.tries),
             prices=prices,
             timeout_seconds=self.timeout_seconds,
+            gate=gate,
         )
 
     def arguments(self, server: HttpProvider, clip: Clip, replies: Path) -> dict[str, Any]:
@@ -91,16 +89,3 @@ class Asking:
         left_out = ("concurrency", "tries", "timeout_seconds")
         kept = {name: value for name, value in asdict(self).items() if name not in left_out}
         return {**kept, "prompts_sha256": prompts_sha256()}
-
-
-class _GatedServer(HttpProvider):
-    """A server before which every request waits for its turn: repeated ones and small ones about abilities too."""
-
-    def __init__(self, gate: Gate | None, **options: Any) -> None:
-        super().__init__(**options)
-        self._gate = gate
-
-    def _send(self, body: Mapping[str, Any]) -> Any:
-        if self._gate is not None:
-            self._gate.wait()
-        return super()._send(body)

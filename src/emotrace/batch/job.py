@@ -18,7 +18,7 @@ from emotrace.models import REGISTRY, is_here, resolve, verify
 
 if TYPE_CHECKING:
     from emotrace.batch.asking import Asking
-    from emotrace.batch.rate import Gate
+    from emotrace.evidence.providers.retries import Gate
     from emotrace.systems import System
 
 _PACKAGES: Final = ("numpy", "av", "opencv-python-headless", "onnxruntime", "torch")

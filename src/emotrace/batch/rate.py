@@ -7,19 +7,10 @@ import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from emotrace.batch.locks import locked
 
 _MOMENT = struct.Struct("<d")
-
-
-class Gate(Protocol):
-    """Where a worker waits before it asks; travels to the workers."""
-
-    def wait(self) -> None:
-        """Returns when the next question may be asked."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

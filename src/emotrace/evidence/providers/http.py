@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emotrace.errors import MissingExtra, ServerFailed, UsageError
 from emotrace.evidence.providers.interface import Reply
 from emotrace.evidence.providers.once import Once
-from emotrace.evidence.providers.retries import Pace, Patience, TryAgain, patiently
+from emotrace.evidence.providers.retries import Gate, Pace, Patience, TryAgain, patiently
 from emotrace.evidence.reasoning.requests import Image, Part, Request, Sense, Sound, Text
 from emotrace.evidence.reasoning.trace import Usage
 from emotrace.labels.asking import KEY_VARIABLE, host_of
@@ -73,6 +73,8 @@ class HttpProvider:
         prices: For the cost of a call; None leaves it unknown.
         timeout_seconds: How long to wait for one answer.
         capabilities: What the server takes in; asked of it where None.
+        gate: Where every request waits, repeated ones and those about abilities too, in place of `per_minute`: a pace
+            that several processes share.
 
     Raises:
         UsageError: Not an http address, or no model.
@@ -93,6 +95,7 @@ class HttpProvider:
         prices: Prices | None = None,
         timeout_seconds: float = 120.0,
         capabilities: Capabilities | None = None,
+        gate: Gate | None = None,
     ) -> None:
         host = host_of(base_url, whose="the server's")
         if not model:
@@ -102,7 +105,7 @@ class HttpProvider:
         self._client = _client(base_url, timeout_seconds)
         weakref.finalize(self, self._client.close)  # connections end with the provider, whoever holds it
         self._announce, self._announced = announce, Once[None]()
-        self._patience, self._pace, self._prices = patience or Patience(), Pace(per_minute), prices
+        self._patience, self._gate, self._prices = patience or Patience(), gate or Pace(per_minute), prices
         self._capabilities, self._told = Once[Capabilities](), capabilities
 
     def senses(self) -> tuple[Sense, ...]:
@@ -216,7 +219,7 @@ class HttpProvider:
 
         with_host = str(self.host)
         self._announced.get(lambda: self._announce(f"clips are sent to {with_host} (model {self.model})"))
-        self._pace.wait()
+        self._gate.wait()
         try:
             return self._client.chat.completions.create(**body)
         except openai.APITimeoutError:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from emotrace.errors import ServerFailed
 
@@ -59,6 +59,14 @@ def patiently(ask: Callable[[], Answer], patience: Patience, *, where: str) -> A
                 raise ServerFailed(reason, where=where, hint="Run it again: what was answered is kept") from None
             time.sleep(patience.wait_seconds(tried, busy.after_seconds))
     raise ValueError(f"patience needs at least one try, got {patience.tries}")
+
+
+class Gate(Protocol):
+    """Where everybody waits before a question is asked."""
+
+    def wait(self) -> None:
+        """Returns when the next question may be asked."""
+        ...
 
 
 class Pace:
