@@ -99,6 +99,11 @@ class Cell:
         return BUILD / self.size / self.name
 
     @property
+    def is_trained(self) -> bool:
+        """Whether its weights are there."""
+        return (self.folder / "trained.json").exists()
+
+    @property
     def start(self) -> Cell:
         """The imitation that it begins with."""
         return replace(self, stage="sft")
@@ -134,10 +139,9 @@ def policy(cell: Cell) -> Qwen3ForCausalLM:
     Raises:
         SystemExit: The one that is there was trained with other settings.
     """
-    trained = cell.folder / "trained.json"
-    if not trained.exists():
+    if not cell.is_trained:
         _train(cell)
-    elif json.loads(trained.read_text(encoding="utf-8"))["settings"] != settings_of(cell):
+    elif json.loads((cell.folder / "trained.json").read_text(encoding="utf-8"))["settings"] != settings_of(cell):
         sys.exit(f"{cell.folder} was trained with other settings: remove it, and what began with it")
     model: Qwen3ForCausalLM = AutoModelForCausalLM.from_pretrained(cell.folder)
     return model
@@ -255,6 +259,12 @@ def answer(
 # --- training ahead
 
 
+def in_study(rows: dict[str, list[Cell]], *, only_trained: bool) -> tuple[dict[str, list[Cell]], list[str]]:
+    """The rows of a table, and the names of those left out as one of their cells is not trained."""
+    kept = {name: cells for name, cells in rows.items() if not only_trained or all(cell.is_trained for cell in cells)}
+    return kept, [name for name in rows if name not in kept]
+
+
 def prepare(cells: Sequence[Cell], jobs: int) -> None:
     """Trains the cells that are not there yet and answers all test splits; first the imitations that others need."""
     starts = dict.fromkeys(cell.start for cell in cells)
@@ -289,6 +299,7 @@ def arguments(description: str | None, *, seeds: str = "0-2") -> argparse.Argume
     parser.add_argument("--size", choices=list(BUDGETS), default="nano")
     parser.add_argument("--seeds", type=numbers, default=numbers(seeds), help="such as 0-2")
     parser.add_argument("--jobs", type=int, default=2, help="cells trained at once, one core each")
+    parser.add_argument("--only-trained", action="store_true", help="train nothing; name the rows that are left out")
     return parser
 
 

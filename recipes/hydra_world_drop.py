@@ -31,11 +31,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hydra_world_cells import Cell, answers, arguments, draws, prepare, rewards
+from hydra_world_cells import Cell, answers, arguments, draws, in_study, prepare, rewards
 from hydra_world_k import scored
 from hydra_world_scores import (
     WARNING,
     Array,
+    left_out_lines,
     listed,
     machine,
     mean_there,
@@ -66,7 +67,8 @@ def design(size: str, seeds: list[int]) -> dict[str, list[Cell]]:
 def compared(rows: dict[str, list[Cell]]) -> list[tuple[str, str]]:
     """Which rows are subtracted from which."""
     by_reward = [name for name in rows if name not in ("sft", "full") and "told" not in name]
-    return [("full", "sft"), *((name, "full") for name in by_reward), ("sft, told", "sft"), ("full, told", "full")]
+    told_by = [(name, name.removesuffix(", told")) for name in rows if "told" in name]
+    return [("full", "sft"), *((name, "full") for name in by_reward), *told_by]
 
 
 def measured(cell: Cell) -> dict[str, Array]:
@@ -85,9 +87,9 @@ def measured(cell: Cell) -> dict[str, Array]:
     }
 
 
-def study(size: str, seeds: list[int]) -> dict[str, Any]:
+def study(size: str, seeds: list[int], *, only_trained: bool = False) -> dict[str, Any]:
     """Every number of the table."""
-    cells = design(size, seeds)
+    cells, left_out = in_study(design(size, seeds), only_trained=only_trained)
     values = {name: [measured(cell) for cell in of_seeds] for name, of_seeds in cells.items()}
     rows: dict[str, dict[str, Any]] = {}
     for name, of_seeds in cells.items():
@@ -106,6 +108,7 @@ def study(size: str, seeds: list[int]) -> dict[str, Any]:
     return {
         "command": f"python recipes/hydra_world_drop.py --size {size} --seeds {listed(seeds)}",
         "machine": machine(),
+        "left_out": left_out,
         "rows": rows,
         "differences": differences,
     }
@@ -120,6 +123,7 @@ def table(result: dict[str, Any]) -> list[str]:
         "",
         WARNING,
         "",
+        *left_out_lines(result),
         "R is the mean of all six rewards (0..2.2), whatever a policy was trained by; a dropped term still gates.",
         "",
         "| policy | level 1 F | level 2 F | official 2 | precision 2 | R | labels | first wins | closed |",
@@ -149,8 +153,9 @@ def table(result: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Trains what is not there, and writes the table."""
     chosen = arguments(__doc__).parse_args()
-    prepare([cell for of_seeds in design(chosen.size, chosen.seeds).values() for cell in of_seeds], chosen.jobs)
-    result = study(chosen.size, chosen.seeds)
+    rows, _ = in_study(design(chosen.size, chosen.seeds), only_trained=chosen.only_trained)
+    prepare([cell for of_seeds in rows.values() for cell in of_seeds], chosen.jobs)
+    result = study(chosen.size, chosen.seeds, only_trained=chosen.only_trained)
     write_result(f"hydra_world_drop_{chosen.size}", result, table(result))
 
 

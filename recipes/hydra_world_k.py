@@ -21,12 +21,13 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from hydra_world_cells import SPLITS, Cell, answers, arguments, cost, draws, numbers, prepare, rewards
+from hydra_world_cells import SPLITS, Cell, answers, arguments, cost, draws, in_study, numbers, prepare, rewards
 from hydra_world_scores import (
     WARNING,
     Array,
     Clip,
     fixed_answers,
+    left_out_lines,
     listed,
     machine,
     means,
@@ -96,16 +97,20 @@ def embedded(k: int, split: str) -> dict[str, float]:
     return means(clips)
 
 
-def study(size: str, ks: list[int], seeds: list[int], stages: list[str]) -> dict[str, Any]:
+def study(
+    size: str, ks: list[int], seeds: list[int], stages: list[str], *, only_trained: bool = False
+) -> dict[str, Any]:
     """Every number of the table."""
-    design = {
+    every = {
         f"K = {k}, {stage}": [Cell(size=size, k=k, seed=seed, stage=stage) for seed in seeds]
         for k, stage in product(ks, stages)
     }
+    design, left_out = in_study(every, only_trained=only_trained)
     result: dict[str, Any] = {
         "command": f"python recipes/hydra_world_k.py --size {size} --k {listed(ks)} --seeds {listed(seeds)}"
         f" --stages {listed(stages)}",
         "machine": machine(),
+        "left_out": left_out,
         "rows": {split: {name: row(cells, split) for name, cells in design.items()} for split in SPLITS},
         "embedded": {f"embedded, K = {k}": embedded(k, "iid") for k in (0, 2)},
         "oracle": oracle_answers(draws("iid")),
@@ -116,11 +121,12 @@ def study(size: str, ks: list[int], seeds: list[int], stages: list[str]) -> dict
     for split in SPLITS:
         for k in (k for k in ks if k and 0 in ks):
             for stage in stages:
-                pair = (f"K = {k}, {stage}", f"K = 0, {stage}")
-                result["differences"][f"{split}: {pair[0]} - {pair[1]}"] = difference(
-                    design[pair[0]], design[pair[1]], split
-                )
+                a, b = f"K = {k}, {stage}", f"K = 0, {stage}"
+                if a in design and b in design:
+                    result["differences"][f"{split}: {a} - {b}"] = difference(design[a], design[b], split)
     for k, stage in product(ks, (stage for stage in stages if stage != "sft")):
+        if f"K = {k}, {stage}" not in design:
+            continue
         before, after = design[f"K = {k}, sft"], design[f"K = {k}, {stage}"]
         for measure in ("level_1", "level_2"):
             name = f"iid: K = {k}, {stage} - sft, {measure}"
@@ -138,6 +144,7 @@ def table(result: dict[str, Any]) -> list[str]:
         "",
         WARNING,
         "",
+        *left_out_lines(result),
         "R is the mean of all six rewards (0..2.2), whatever a policy was trained by. Official: means of precision and"
         " recall over clips, then F. Tokens and seconds are of one trajectory, sampled in batches on one core.",
     ]
@@ -189,8 +196,8 @@ def main() -> None:
     chosen = parser.parse_args()
     stages = chosen.stages.split(",")
     cells = [Cell(size=chosen.size, k=k, seed=s, stage=g) for s in chosen.seeds for k in chosen.k for g in stages]
-    prepare(cells, chosen.jobs)
-    result = study(chosen.size, chosen.k, chosen.seeds, stages)
+    prepare([cell for cell in cells if cell.is_trained or not chosen.only_trained], chosen.jobs)
+    result = study(chosen.size, chosen.k, chosen.seeds, stages, only_trained=chosen.only_trained)
     write_result(f"hydra_world_k_{chosen.size}", result, table(result))
 
 

@@ -234,6 +234,12 @@ def listed(values: Iterable[object]) -> str:
     return ",".join(map(str, values))
 
 
+def left_out_lines(result: dict[str, Any]) -> list[str]:
+    """What a table says of rows that were not trained."""
+    names = result["left_out"]
+    return [f"Not trained, and left out: {'; '.join(names)}.", ""] if names else []
+
+
 def machine() -> str:
     """Where the numbers were made."""
     return (

@@ -186,6 +186,19 @@ def test_a_question_is_put_once(recipe: Module, monkeypatch: pytest.MonkeyPatch)
     assert calls == [4, 2]
 
 
+def test_rows_with_a_cell_that_is_not_trained_are_left_out_by_name(recipe: Module) -> None:
+    cells, scores = recipe("world_cells"), recipe("world_scores")
+    trained, not_yet = (cells.Cell(size="tiny", k=k, seed=0, stage="sft") for k in (0, 2))
+    trained.folder.mkdir(parents=True)
+    (trained.folder / "trained.json").write_text("{}", encoding="utf-8")
+    rows = {"K = 0": [trained], "K = 2": [trained, not_yet]}
+    kept, left_out = cells.in_study(rows, only_trained=True)
+    assert (list(kept), left_out) == (["K = 0"], ["K = 2"])
+    assert "K = 2" in scores.left_out_lines({"left_out": left_out})[0]
+    assert cells.in_study(rows, only_trained=False) == (rows, [])
+    assert scores.left_out_lines({"left_out": []}) == []
+
+
 # --- single functions
 
 
