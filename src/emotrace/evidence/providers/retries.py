@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from emotrace.errors import ServerFailed
 
@@ -61,6 +61,7 @@ def patiently(ask: Callable[[], Answer], patience: Patience, *, where: str) -> A
     raise ValueError(f"patience needs at least one try, got {patience.tries}")
 
 
+@runtime_checkable
 class Gate(Protocol):
     """Where everybody waits before a question is asked."""
 
