@@ -6,7 +6,9 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -47,6 +49,33 @@ def test_each_line_comes_at_once_and_ctrl_c_ends_with_a_summary() -> None:
     assert told.startswith("stopped by Ctrl-C: ")
     assert "latency" in told
     assert "Traceback" not in told
+
+
+def wrapped_by_native_code() -> Iterator[Any]:
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as interrupt:
+        raise SystemError("<built-in function> returned a result with an exception set") from interrupt
+    yield
+
+
+def test_an_interrupt_that_native_code_wraps_is_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from emotrace.cli import main
+    from emotrace.live.watch import LiveWatch
+
+    monkeypatch.setattr(LiveWatch, "__iter__", lambda self: wrapped_by_native_code())
+    monkeypatch.setattr(sys, "argv", ["emotrace", "watch", "--camera", str(sample_clip())])
+    with pytest.raises(SystemExit) as ended:
+        main.run()
+    assert ended.value.code == 0
+    assert capsys.readouterr().err.startswith("stopped by Ctrl-C: ")
+
+    monkeypatch.setattr(main, "app", lambda: next(wrapped_by_native_code()))
+    with pytest.raises(SystemExit) as ended:
+        main.run()
+    assert ended.value.code == 130
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="cameras have numbers on Linux only")

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 from emotrace.cli.analyze import analyze
-from emotrace.cli.console import ask_before_sending, needing, printable, say, stdout
+from emotrace.cli.console import INTERRUPTED, ask_before_sending, is_interrupt, needing, printable, say, stdout
 from emotrace.cli.providers import MER_NAME
 from emotrace.cli.reasoners import EMBEDDED, refuse_without_server
 from emotrace.errors import ExitCode, UsageError
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from emotrace.batch.run import Batch
     from emotrace.batch.summary import Progress
 
-STOPPED: Final = 130
-"""Exit code of a run that Ctrl-C ended, as shells have it."""
 _OF_ONE_FILE: Final = ("context", "file", "out", "json", "text", "transcript", "replies", "brief")
 """Parameters of `analyze` that a batch has no use for, or has in another form."""
 _RAY_ADDRESS: Final = re.compile(r"auto|local|(ray://)?[\w.-]+:\d+")
@@ -134,9 +132,11 @@ def annotate(
                 strict=strict,
                 on_progress=show,
             )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemError) as error:
+        if not is_interrupt(error):
+            raise
         say("emotrace: stopped; what was done is kept, and the same command goes on from there")
-        raise typer.Exit(STOPPED) from None
+        raise typer.Exit(INTERRUPTED) from None
     if not quiet:
         _print_summary(batch, out)
     if batch.stopped_by is not None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from emotrace.progress import Watch
 
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C ended, as shells have it."""
+
 
 def stdout() -> Console:
     """Where results go."""
@@ -78,6 +81,16 @@ def refuse_to_replace(source: Path, target: Path) -> None:
     """
     if target.is_file() and source.is_file() and target.samefile(source):
         raise UsageError("the output would replace the input", where=target, hint="Write to another file")
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is what an error comes from.
+
+    Native code that calls back into Python, as OpenCV and ONNX Runtime do, may wrap the interrupt in a SystemError.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def report_error(error: EmotraceError) -> int:

@@ -1,6 +1,6 @@
 """`emotrace`: the commands, each in its own file, each calling one public function.
 
-Exit codes: 0 done, 1 abstained everywhere, 2 wrong usage, 3 bad input or output, 4 an extra is missing.
+Exit codes: 0 done, 1 abstained everywhere, 2 wrong usage, 3 bad input or output, 4 an extra is missing, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import typer
 from emotrace.cli.analyze import analyze
 from emotrace.cli.annotate import AnnotateCommand, annotate
 from emotrace.cli.coldstart import coldstart
-from emotrace.cli.console import prepare_streams, report_error, report_failed_output
+from emotrace.cli.console import INTERRUPTED, is_interrupt, prepare_streams, report_error, report_failed_output
 from emotrace.cli.doctor import doctor
 from emotrace.cli.evaluate import app as evaluate
 from emotrace.cli.export import export
@@ -72,5 +72,9 @@ def run() -> None:
         app()
     except EmotraceError as error:
         sys.exit(report_error(error))
+    except SystemError as error:
+        if not is_interrupt(error):
+            raise
+        sys.exit(INTERRUPTED)
     except OSError as error:  # files fail with errors of ours: what is left is the output
         sys.exit(report_failed_output(error))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from emotrace.cli.console import refuse_to_replace, say, write_stdout
+from emotrace.cli.console import is_interrupt, refuse_to_replace, say, write_stdout
 from emotrace.cli.options import (
     AbstainOption,
     AudioOption,
@@ -113,11 +113,10 @@ def watch(
                 write(verdict.to_json() + "\n")
         if for_seconds is not None and live.summary.seconds >= for_seconds:
             how = f"{for_seconds:g} s are over"
-    except KeyboardInterrupt:
-        how = "stopped by Ctrl-C"
-    except BaseException:
-        how = "broken off"
-        raise
+    except BaseException as error:
+        how = "stopped by Ctrl-C" if is_interrupt(error) else "broken off"
+        if not is_interrupt(error):
+            raise
     finally:
         if not quiet and (how != "broken off" or live.summary.windows):
             say(f"{how}: {live.summary}")
