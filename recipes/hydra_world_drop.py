@@ -106,7 +106,8 @@ def study(size: str, seeds: list[int], *, only_trained: bool = False) -> dict[st
             for measure in [*MEASURES, *dropped]
         }
     return {
-        "command": f"python recipes/hydra_world_drop.py --size {size} --seeds {listed(seeds)}",
+        "command": f"python recipes/hydra_world_drop.py --size {size} --seeds {listed(seeds)}"
+        + only_trained * " --only-trained",
         "machine": machine(),
         "left_out": left_out,
         "rows": rows,

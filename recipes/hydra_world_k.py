@@ -108,7 +108,7 @@ def study(
     design, left_out = in_study(every, only_trained=only_trained)
     result: dict[str, Any] = {
         "command": f"python recipes/hydra_world_k.py --size {size} --k {listed(ks)} --seeds {listed(seeds)}"
-        f" --stages {listed(stages)}",
+        f" --stages {listed(stages)}" + only_trained * " --only-trained",
         "machine": machine(),
         "left_out": left_out,
         "rows": {split: {name: row(cells, split) for name, cells in design.items()} for split in SPLITS},
