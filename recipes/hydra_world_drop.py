@@ -34,6 +34,7 @@ import numpy as np
 from hydra_world_cells import Cell, answers, arguments, draws, in_study, prepare, rewards
 from hydra_world_k import scored
 from hydra_world_scores import (
+    SEEDS_POOLED,
     WARNING,
     Array,
     left_out_lines,
@@ -44,6 +45,7 @@ from hydra_world_scores import (
     over_seeds,
     paired_difference,
     told,
+    told_by_seed,
     write_result,
 )
 
@@ -140,14 +142,14 @@ def table(result: dict[str, Any]) -> list[str]:
         "",
         "## Differences",
         "",
-        "Paired over clips, 10,000 bootstrap draws, seeds pooled [95 %]; none is corrected for their number.",
+        SEEDS_POOLED + "; none is corrected for their number.",
         "",
-        "| A - B | level 1 F | level 2 F | R | the dropped term |",
-        "|---|---|---|---|---|",
+        "| A - B | level 1 F | by seed | level 2 F | by seed | R | by seed | the dropped term |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, found in result["differences"].items():
         dropped = next((told(value) for measure, value in found.items() if measure not in MEASURES), "")
-        lines.append(f"| {name} | {' | '.join(told(found[measure]) for measure in MEASURES)} | {dropped} |")
+        lines.append(f"| {name} | {' | '.join(told_by_seed(found[measure]) for measure in MEASURES)} | {dropped} |")
     return lines
 
 

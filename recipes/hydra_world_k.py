@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from hydra_world_cells import SPLITS, Cell, answers, arguments, cost, draws, in_study, numbers, prepare, rewards
 from hydra_world_scores import (
+    SEEDS_POOLED,
     WARNING,
     Array,
     Clip,
@@ -37,6 +38,7 @@ from hydra_world_scores import (
     score_all,
     score_clip,
     told,
+    told_by_seed,
     write_result,
 )
 
@@ -176,10 +178,10 @@ def table(result: dict[str, Any]) -> list[str]:
         "",
         "## Differences",
         "",
-        "Paired over clips, 10,000 bootstrap draws, seeds pooled; level-2 F unless named.",
+        SEEDS_POOLED + "; level-2 F unless named.",
     ]
-    lines += ["", "| A - B | difference [95 %] |", "|---|---|"]
-    lines += [f"| {name} | {told(value)} |" for name, value in result["differences"].items()]
+    lines += ["", "| A - B | difference [95 %] | by seed |", "|---|---|---|"]
+    lines += [f"| {name} | {told_by_seed(value)} |" for name, value in result["differences"].items()]
     lines += ["", "## Does reward raise what imitation began? Seed by seed, `iid`, paired over clips", ""]
     ways = ("reward, sampled", "level 1, sampled", "reward, greedy", "level 1, greedy")
     lines += [f"| after - before | seed | {' | '.join(ways)} |", "|---|---|---|---|---|---|"]

@@ -31,6 +31,10 @@ WARNING = (
     "**The simulated world knows nothing about real people: these numbers are about the algorithm, never about accuracy"
     " on video.** Cues are independent given what drives a channel."
 )
+SEEDS_POOLED = (
+    "Paired over clips, 10,000 bootstrap draws, seeds pooled: the intervals say what other clips would change, the"
+    " columns by seed what another training would"
+)
 T_OF_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571}
 """Student's t, two-sided 95 %, by the number of seeds."""
 DRAWS = 10_000
@@ -184,8 +188,10 @@ def over_seeds(values: Sequence[float]) -> dict[str, float | None]:
     return {"mean": round(float(np.mean(values)), 4), "half": None if half is None else round(half, 4)}
 
 
-def paired_difference(a: Sequence[Array], b: Sequence[Array], *, seed: int = 0) -> dict[str, float]:
+def paired_difference(a: Sequence[Array], b: Sequence[Array], *, seed: int = 0) -> dict[str, Any]:
     """Mean of A − B over clips, seeds pooled; the interval redraws clips, each with the answers of all its seeds.
+
+    So it tells what other clips would change, and not what another training would: `by_seed` shows the latter.
 
     Args:
         a: One array of values per seed, a value per clip.
@@ -194,7 +200,8 @@ def paired_difference(a: Sequence[Array], b: Sequence[Array], *, seed: int = 0) 
         seed: Of the bootstrap.
     """
     difference = over_clips(a, b)
-    return _interval(mean_there(difference), bootstrapped(difference, seed=seed))
+    by_seed = [round(mean_there(x - y), 4) for x, y in zip(a, b, strict=True)]
+    return {**_interval(mean_there(difference), bootstrapped(difference, seed=seed)), "by_seed": by_seed}
 
 
 def difference_of_groups(a: Array, b: Array, *, seed: int = 0) -> dict[str, float]:
@@ -262,6 +269,11 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and value != value else value
+
+
+def told_by_seed(value: Mapping[str, Any]) -> str:
+    """A difference with its interval, and what it is for each seed alone."""
+    return f"{told(value)} | {', '.join(f'{each:+.3f}' for each in value['by_seed'])}"
 
 
 def told(value: Mapping[str, Any], digits: int = 3) -> str:

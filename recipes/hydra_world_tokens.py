@@ -35,6 +35,7 @@ from hydra_world_asked import ask_ahead, asked
 from hydra_world_cells import Cell, answers, arguments, cost, draws, numbers, prepare
 from hydra_world_k import scored
 from hydra_world_scores import (
+    SEEDS_POOLED,
     WARNING,
     Array,
     affects,
@@ -44,6 +45,7 @@ from hydra_world_scores import (
     over_seeds,
     paired_difference,
     told,
+    told_by_seed,
     trace_in,
     write_result,
 )
@@ -167,6 +169,7 @@ def table(result: dict[str, Any]) -> list[str]:
         "",
         f"`{result['command']}`; {result['machine']}. `{SPLIT}`. Mean over seeds ± half a 95 % t interval.",
         "",
+        SEEDS_POOLED,
         WARNING,
         "",
         "Tokens are those written for one clip, the question not counted. In the order of tokens: the curve.",
@@ -181,12 +184,12 @@ def table(result: dict[str, Any]) -> list[str]:
             lines.append(f"| {name} | {told(row['tokens'], 0)} | {shown} |")
     lines += ["", "## Differences at equal tokens, level-2 F", ""]
     lines += [
-        "Paired over clips, 10,000 bootstrap draws, seeds pooled.",
+        SEEDS_POOLED + ".",
         "",
-        "| A - B | difference [95 %] |",
-        "|---|---|",
+        "| A - B | difference [95 %] | by seed |",
+        "|---|---|---|",
     ]
-    lines += [f"| {name} | {told(value)} |" for name, value in result["differences"].items()]
+    lines += [f"| {name} | {told_by_seed(value)} |" for name, value in result["differences"].items()]
     return lines
 
 
