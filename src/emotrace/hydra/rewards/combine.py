@@ -163,15 +163,13 @@ class Scorer:
         truths = _each(golds, repr, self._accuracy.gold, "gold", names)
         readings = [self._read(*item) for item in zip(names, texts, strict=True)]
         legal = [number for number, reading in enumerate(readings) if reading is not None]
-        held = [reading for reading in readings if reading is not None]
-        trajectories = ground(held, [indices[number] for number in legal], self.config.k, self._likeness)
         raw, closures = np.zeros((len(texts), len(TERMS))), np.full(len(texts), np.nan)
-        process = (term(trajectories) for term in (think, cite, evid, sem))
-        raw[legal] = np.stack(
-            [np.ones(len(held)), self._acc(held, [truths[number] for number in legal]), *process], axis=1
+        raw[legal], closures[legal] = self._terms(
+            [reading for reading in readings if reading is not None],
+            [indices[number] for number in legal],
+            [truths[number] for number in legal],
         )
         raw[[truth is None for truth in truths]] = np.nan
-        closures[legal] = closure(trajectories)
         gated = _gated(raw) if self.config.gated else raw
         return BatchScores(raw=raw, gated=gated, total=self._weighted(gated), closure=closures)
 
@@ -182,6 +180,15 @@ class Scorer:
         if not isinstance(text, str):
             raise RewardFailed(f"a completion is a text, got {type(text).__name__}", where=name)
         return read(text, self.config.k)
+
+    def _terms(
+        self, readings: list[Reading], sheets: list[SheetIndex], truths: list[Words | None]
+    ) -> tuple[Float64[np.ndarray, "legal term"], Float64[np.ndarray, " legal"]]:
+        """The six terms of legal completions, in the order of `TERMS`, and their closure."""
+        trajectories = ground(readings, sheets, self.config.k, self._likeness)
+        process = (term(trajectories) for term in (think, cite, evid, sem))
+        terms = [np.ones(len(readings)), self._acc(readings, truths), *process]
+        return np.stack(terms, axis=1), closure(trajectories)
 
     def _acc(self, readings: list[Reading], truths: list[Words | None]) -> PerCompletion:
         """The term `acc` of each answer; 0 where there is no gold."""
