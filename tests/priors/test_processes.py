@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from emotrace.priors.config import PriorsConfig
 from emotrace.priors.model import load_prior_fusion
 from emotrace.priors.stages import StageSettings, pretrain, tune
 from emotrace.testing.tiny_priors import LABELS, tiny_clips
+from emotrace.testing.two_processes import in_two_processes
 
 
 def digest(model: object) -> str:
@@ -32,27 +30,8 @@ def work(out: Path) -> None:
 
 
 def test_two_processes_end_with_the_same_weights(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo", "WORLD_SIZE": "2"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(tmp_path)],
-            env={**os.environ, **meeting, "ACCELERATE_USE_CPU": "true", "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=200) for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    assert [process.returncode for process in started] == [0, 0], said
-    first, second = (text.split()[-1] for text, _ in said)
+    said = in_two_processes(__file__, tmp_path, seconds=200)
+    first, second = (text.split()[-1] for text in said)
     assert first == second == digest(load_prior_fusion(tmp_path / "tuned" / "last"))
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +13,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType
 
 from emotrace.errors import UsageError
+from emotrace.testing.two_processes import in_two_processes
 from emotrace.training import processes
 from emotrace.training.checkpoint import load_checkpoint
 from emotrace.training.loop import fit
@@ -35,34 +32,12 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def of_two(small: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folders of both cases, trained by two processes that a launcher such as torchrun would start so."""
     out = tmp_path_factory.mktemp("two")
     arguments = [word for name, case in CASES.items() for word in (str(out / name), json.dumps(case))]
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "GLOO_SOCKET_IFNAME": "lo"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, small.__file__, *arguments],
-            env={**os.environ, **address, "WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=300)[0] for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    assert [process.returncode for process in started] == [0, 0], said
+    said = in_two_processes(small.__file__ or "", *arguments)
     assert all(text.endswith("2 processes\n") for text in said), said
     return out
 

@@ -114,9 +114,10 @@ def watch(
         if for_seconds is not None and live.summary.seconds >= for_seconds:
             how = f"{for_seconds:g} s are over"
     except BaseException as error:
-        how = "stopped by Ctrl-C" if is_interrupt(error) else "broken off"
         if not is_interrupt(error):
+            how = "broken off"
             raise
+        how = "stopped by Ctrl-C"
     finally:
         if not quiet and (how != "broken off" or live.summary.windows):
             say(f"{how}: {live.summary}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +25,7 @@ from emotrace.hydra.learning.running import Learned
 from emotrace.hydra.protocol import run
 from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
 from emotrace.hydra.trace import trace_of
+from emotrace.testing.two_processes import in_two_processes
 
 GROUP = 4
 SETTINGS = GrpoSettings.preset("world", k=0, steps=2, group=GROUP, prompts_per_step=2, max_completion=160, device="cpu")
@@ -60,28 +59,8 @@ def learn(cases: list[Case], model: str | Path, out: str | Path) -> Learned:
 
 def test_two_processes_take_the_steps_of_one(cases: list[Case], newborn: Path, tmp_path: Path) -> None:
     write_cases(tmp_path / "cases.jsonl", cases)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo", "WORLD_SIZE": "2"}
-    command = [sys.executable, "-W", "ignore", __file__, tmp_path / "cases.jsonl", newborn, tmp_path / "two"]
-    started = [
-        subprocess.Popen(
-            list(map(str, command)),
-            env={**os.environ, **meeting, "ACCELERATE_USE_CPU": "true", "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=300)[0] for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    assert [process.returncode for process in started] == [0, 0], said
-    assert sorted(text.splitlines()[-1] for text in said) == ["0 steps written", "2 steps written"], said
+    said = in_two_processes(__file__, tmp_path / "cases.jsonl", newborn, tmp_path / "two")
+    assert [text.splitlines()[-1] for text in said] == ["2 steps written", "0 steps written"]
 
     alone = learn(cases, newborn, tmp_path / "one")
     together = learned_metrics(tmp_path / "two")
