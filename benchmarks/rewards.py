@@ -31,10 +31,11 @@ from emotrace.evidence.observation import EvidenceSheet
 from emotrace.files import write_atomically
 from emotrace.hydra.grammar import parse, render
 from emotrace.hydra.protocol import run
+from emotrace.hydra.quotes import forget_trigrams
 from emotrace.hydra.reasoners.embedded import EmbeddedReasoner
 from emotrace.hydra.rewards import RewardConfig, Scorer, hydra_rewards
 from emotrace.hydra.rewards.likeness import Likeness
-from emotrace.hydra.rewards.reading import forget_lines
+from emotrace.hydra.rewards.lines import forget_words
 from emotrace.hydra.trace import trace_of
 from emotrace.hydra.world import World, sample
 
@@ -103,7 +104,8 @@ def microseconds(batch: Batch, config: RewardConfig, *, as_json: bool = False) -
     likeness, found = Likeness(config.encoder), []
     for _ in range(RUNS + 1):
         scorer = Scorer(config, likeness=likeness)
-        forget_lines()
+        forget_words()
+        forget_trigrams()
         start = time.process_time()
         scorer.score(texts, column, golds)
         taken = (time.process_time() - start) / len(texts) * 1e6
@@ -141,15 +143,15 @@ def main() -> int:
     for name, k, as_json in [*((f"K = {k}", k, False) for k in range(5)), ("K = 2, sheets as JSON", 2, True)]:
         batch = draw(options.completions, k)
         config = RewardConfig(k=k)
-        runs, parser = zip(*microseconds(batch, config, as_json=as_json), strict=True)
+        runs, full = zip(*microseconds(batch, config, as_json=as_json), strict=True)
         legal = Scorer(config).score(*batch).raw[:, 0].mean()
         rows.append(
             {
                 "what": name,
                 "median_us": statistics.median(runs),
                 "runs_us": runs,
-                "parser_us": statistics.median(parser),
-                "of_parser": statistics.median(own / full for own, full in zip(runs, parser, strict=True)),
+                "parser_us": statistics.median(full),
+                "of_parser": statistics.median(own / parsed for own, parsed in zip(runs, full, strict=True)),
                 "legal": float(legal),
                 "distinct_texts": len(set(batch[0])),
                 "gap": largest_gap(batch, config),

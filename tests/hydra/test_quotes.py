@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from emotrace.hydra.quotes import quote_of, share_found, true_quote
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from emotrace.hydra.quotes import is_found_above, quote_of, share_found, true_quote
 
 TEXT = "lip corners are raised from 0.6 to 3.8 s and the eye region looks narrowed"
 
@@ -17,3 +20,10 @@ def test_a_true_quote_stays_and_an_invented_one_gives_way_to_the_observation() -
 def test_shares_lie_in_0_to_1() -> None:
     for quote in ("", "a", "lip", "zzzz", TEXT, TEXT * 2):
         assert 0.0 <= share_found(quote, TEXT) <= 1.0
+
+
+@given(*[st.text("abc ", max_size=12)] * 3)
+def test_whether_more_is_found_in_another_text_is_told_without_counting_all(quote: str, text: str, other: str) -> None:
+    share = share_found(quote, text)
+    assume(share < 1.0)
+    assert is_found_above(share, quote, other) == (share_found(quote, other) > share)

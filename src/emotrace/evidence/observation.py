@@ -36,7 +36,8 @@ ID_PATTERN = r"[VATJ][1-9][0-9]?"
 """An observation's id: a modality's letter and a number from 1 to 99."""
 _QUOTED = re.compile(r"(?<!\w)'.*'(?!\w)")
 _CLEANING = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "|": "/", '"': "'", "\n": " ", "\r": " "})
-_UNCLEAN = re.compile(r'[<>\[\]|"\n\r]')
+_CLEAN_WORD = r'[^<>\[\]|"\s]+'
+_CLEAN = re.compile(f"(?:{_CLEAN_WORD}(?: {_CLEAN_WORD})*)?")
 
 
 def clean(text: str) -> str:
@@ -50,7 +51,7 @@ def clean(text: str) -> str:
 
 def is_clean(text: str) -> bool:
     """Whether `clean` would leave the text as it is."""
-    return not _UNCLEAN.search(text) and text == " ".join(text.split())
+    return _CLEAN.fullmatch(text) is not None
 
 
 def _unit(name: str, value: float) -> None:

@@ -15,7 +15,7 @@ from typing import get_args
 from emotrace.errors import InvalidTrace
 from emotrace.evidence.observation import ID_PATTERN, MODALITIES, EvidenceSheet, Modality
 from emotrace.hydra.propose import MAX_CITES, PERSPECTIVES, Hypothesis, Perspective, cluster_of
-from emotrace.hydra.trace import Answer, Check, Issue, IssueCode, Parse, Trace
+from emotrace.hydra.trace import Answer, Check, Issue, IssueCode, Parse, Trace, is_note
 from emotrace.hydra.verify import Mark
 from emotrace.results import AbstainCode
 
@@ -123,14 +123,6 @@ def _answer(text: str) -> Answer | IssueCode:
         return IssueCode.BAD_LABEL
 
 
-def _is_note(note: str) -> bool:
-    try:
-        Trace(hypotheses=(), checks=(), notes=(note,), verdict=(), answers=(), abstain="no_evidence")
-    except InvalidTrace:
-        return False
-    return True
-
-
 class _Reading:
     """One pass over a text, collecting issues."""
 
@@ -235,7 +227,7 @@ class _Reading:
                 seen.add(check.id)
             elif stage == 0 and (named := missing_modalities(line)) is not None:
                 missing, stage = named, 1
-            elif stage <= 1 and line.startswith("- ") and len(notes) < 2 and _is_note(line[2:]):
+            elif stage <= 1 and line.startswith("- ") and len(notes) < 2 and is_note(line[2:]):
                 notes.append(line[2:])
                 stage = 1
             elif line.startswith("verdict:"):

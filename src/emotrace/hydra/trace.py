@@ -131,7 +131,7 @@ class Trace:
             _check_ids(hypothesis.cites)
         if not set(self.missing) <= set(MODALITIES):
             raise InvalidTrace(f"missing names modalities, got {self.missing}")
-        if len(self.notes) > MAX_NOTES or not all(map(_is_note, self.notes)):
+        if len(self.notes) > MAX_NOTES or not all(map(is_note, self.notes)):
             raise InvalidTrace(f"at most {MAX_NOTES} notes of {MAX_NOTE_WORDS} clean words, got {self.notes}")
         if bool(self.answers) == (self.abstain is not None):
             raise InvalidTrace(f"either answers or an abstention, got {self.answers} and {self.abstain}")
@@ -168,5 +168,6 @@ def _check_ids(ids: tuple[str, ...]) -> None:
         raise InvalidTrace(f"ids look like V1, A2, T3 or J1, got {ids}")
 
 
-def _is_note(note: str) -> bool:
+def is_note(note: str) -> bool:
+    """Whether a text can be a note: 1 to `MAX_NOTE_WORDS` clean words."""
     return bool(note) and is_clean(note) and len(note.split()) <= MAX_NOTE_WORDS

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotrace.hydra.grammar import parse, render
+from emotrace.hydra.propose import MAX_CITES
+from emotrace.hydra.rewards.lines import IDS
 from emotrace.hydra.rewards.reading import read
 from emotrace.testing.reward_cases import (
     Case,
@@ -55,30 +58,59 @@ def mutate(rng: np.random.Generator, text: str) -> str:
 
 def test_four_thousand_texts_are_legal_for_the_reader_exactly_where_the_parser_makes_a_trace() -> None:
     rng = np.random.default_rng(0)
-    golden = [(k, render(perfect(sheet, ("sad", "proud"), k))) for k in range(5) for sheet in sheets()[:6]]
-    legal = 0
-    for number in range(4_000):
-        k, text = golden[number % len(golden)]
-        text = mutate(rng, text)
-        parsed = parse(text, k=k).trace
-        assert (read(text, k) is None) == (parsed is None), text
-        legal += parsed is not None
-    assert 200 < legal < 3600
+    for k in range(5):
+        golden = [render(perfect(sheet, ("sad", "proud"), k)) for sheet in sheets()[:6]]
+        texts = [mutate(rng, golden[number % 6]) for number in range(800)]
+        legal = [parse(text, k=k).trace is not None for text in texts]
+        assert read(texts, k).legal.tolist() == legal
+        assert 40 < sum(legal) < 720
+
+
+LINES = [
+    ["h1 face: sad | a story [V1]", "h1 face: sad", "h1 face: sad | ", "h1 face: sad- | x", "h1 face: sad |x"],
+    ["h2 other: proud [V1] [A2]", "h2 other: proud [V1][A2]", "h2 other: proud  [V1]", "h2 odd: proud", "h3 face: xx"],
+    ['[V1] "two words" h1+ h2~', '[V1] "" h1+', '[V1] "a  b"', '[V0] "a b"', '[V1] "a b" h3+', '[V1]"a b" h1-'],
+    ["sad 0.50 [V1]; let down", "sad-", "sad 1.01", "sad [V1", "sad .50", "0.50", "sad; ", "abstain: no_evidence"],
+]
+
+
+def test_what_a_line_may_say_is_the_parsers_to_decide() -> None:
+    texts = [
+        f"<hyp>\n{one}\n{other}\n</hyp>\n<think>\n{check}\nverdict: h1, h2\n</think>\n<ans>{answer}</ans>"
+        for one, other, check, answer in product(*LINES)
+    ]
+    legal = [parse(text, k=2).trace is not None for text in texts]
+    assert read(texts, 2).legal.tolist() == legal
+    assert 4 <= sum(legal) < len(legal) // 2
 
 
 @settings(deadline=None)
 @given(cases())
 def test_the_reader_reads_what_the_parser_reads(case: Case) -> None:
     trace = replace(case.trace, notes=("a note",), missing=("vocal",))
-    reading = read(render(trace), case.k)
-    assert reading is not None
-    assert [(c.id, c.quote) for c in reading.checks] == [(c.id, c.quote) for c in trace.checks]
+    reading = read(["malformed", render(trace)], case.k)
+    assert reading.legal.tolist() == [False, True]
+    checks, rivals, answers = reading.lines.checks, reading.lines.rivals, reading.lines.answers
+    names = {number: id for id, number in IDS.items()}
+    assert [names[id] for id in checks.id[reading.checks]] == [check.id for check in trace.checks]
+    assert [checks.quotes[quote] for quote in checks.quote[reading.checks]] == [check.quote for check in trace.checks]
     for line, check in zip(reading.checks, trace.checks, strict=True):
-        assert {n for n in range(5) if line.supports >> n & 1} == {n for n, m in check.marks.items() if m == "supports"}
-        assert line.judged == sum(1 << n for n in check.marks)
-    assert [r.cites for r in reading.rivals] == [h.cites for h in trace.hypotheses]
-    assert [(a.word, a.cites) for a in reading.labels] == [(a.word, a.cites) for a in trace.answers]
-    assert reading.verdict == trace.verdict
+        marks = [check.marks.get(number) for number in range(1, case.k + 1)]
+        assert checks.supports[line].tolist() == [mark == "supports" for mark in marks]
+        assert checks.contradicts[line].tolist() == [mark == "contradicts" for mark in marks]
+        assert checks.judged[line] == len(check.marks)
+    named = rivals.cites.named[reading.rivals].reshape(-1, MAX_CITES)
+    assert [[names[id] for id in row if id] for row in named] == [first_cites(h.cites) for h in trace.hypotheses]
+    assert rivals.cites.written[reading.rivals].ravel().tolist() == [len(h.cites) for h in trace.hypotheses]
+    (answer,) = reading.answers
+    assert answers.words[answers.labels[answer]] == tuple(a.word for a in trace.answers)
+    rows = answers.cites.named[answers.first[answer] :][: len(trace.answers)]
+    assert [[names[id] for id in row if id] for row in rows] == [first_cites(a.cites) for a in trace.answers]
+    assert [reading.lines.verdicts[verdict] for verdict in reading.verdicts] == ([trace.verdict] if case.k else [])
+
+
+def first_cites(cites: tuple[str, ...]) -> list[str]:
+    return list(dict.fromkeys(cites[:MAX_CITES]))
 
 
 def test_a_thousand_random_malformed_texts_score_nothing_and_raise_nothing() -> None:

@@ -3,10 +3,11 @@
 Six terms and a weighted sum are the paper's [paper]; their formulas, gates and weights are ours [ours], except where a
 term names its source.
 
-    reading.py       the text as the terms see it
-    sheets.py        what all completions of one sheet share
+    lines.py         what the distinct lines of a batch say, as tables
+    reading.py       which texts of a batch are legal, and which lines they hold
+    sheets.py        a sheet as the terms look things up in it
     likeness.py      which observations a quote is like, by a sentence encoder
-    trajectories.py  a batch of texts against their sheets, as arrays
+    trajectories.py  legal texts against their sheets, as arrays
     accuracy.py      acc: the answer against gold, with the length penalty
     thinking.py      think: was every rival held against everything, and does the answer follow?
     citing.py        cite: do cites exist, and support what they stand behind?

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from emotrace.encoders.text import SentenceEncoder, sentence_encoder
 from emotrace.errors import RewardFailed, UsageError
@@ -26,7 +26,7 @@ from emotrace.hydra.rewards.accuracy import Accuracy, Words
 from emotrace.hydra.rewards.citing import cite
 from emotrace.hydra.rewards.likeness import Likeness
 from emotrace.hydra.rewards.quoting import evid, sem
-from emotrace.hydra.rewards.reading import Reading, read
+from emotrace.hydra.rewards.reading import Readings, read
 from emotrace.hydra.rewards.sheets import SheetIndex
 from emotrace.hydra.rewards.thinking import closure, think
 from emotrace.hydra.rewards.trajectories import PerCompletion, ground
@@ -39,8 +39,6 @@ WEIGHTS: Mapping[Term, float] = MappingProxyType(
 )
 SHEETS = 4096
 """How many sheets that came as JSON are kept read."""
-ANSWERS = 2**14
-"""How many pairs of answer and gold are kept scored."""
 _UNFIT = (ArithmeticError, LookupError, TypeError, ValueError)
 """What reading a damaged column can raise."""
 
@@ -133,7 +131,6 @@ class Scorer:
         self.config = config or RewardConfig()
         self._accuracy = Accuracy(self.config.table)
         self._likeness = likeness or Likeness(self.config.encoder)
-        self._agreement = lru_cache(maxsize=ANSWERS)(self._accuracy_of)
         self._sheet = lru_cache(maxsize=SHEETS)(_sheet_of_json)
 
     def score(
@@ -159,47 +156,35 @@ class Scorer:
         if not len(texts) == len(sheets) == len(golds):
             raise UsageError(f"got {len(texts)} completions, {len(sheets)} sheets and {len(golds)} gold labels")
         names = names or [f"sample {number}" for number in range(len(texts))]
-        indices = _each(sheets, _key_of_sheet, self._index, "sheet", names)
-        truths = _each(golds, repr, self._accuracy.gold, "gold", names)
-        readings = [self._read(*item) for item in zip(names, texts, strict=True)]
-        legal = [number for number, reading in enumerate(readings) if reading is not None]
+        indices, sheet = _each(sheets, _key_of_sheet, self._index, "sheet", names)
+        truths, gold = _each(golds, repr, self._accuracy.gold, "gold", names)
+        for name, text in zip(names, texts, strict=True):
+            if not isinstance(text, str):
+                raise RewardFailed(f"a completion is a text, got {type(text).__name__}", where=name)
+        readings = read(texts, self.config.k)
         raw, closures = np.zeros((len(texts), len(TERMS))), np.full(len(texts), np.nan)
-        raw[legal], closures[legal] = self._terms(
-            [reading for reading in readings if reading is not None],
-            [indices[number] for number in legal],
-            [truths[number] for number in legal],
-        )
-        raw[[truth is None for truth in truths]] = np.nan
+        trajectories = ground(readings, indices, sheet[readings.legal], self._likeness)
+        acc = self._acc(readings, truths, gold[readings.legal])
+        process = (term(trajectories) for term in (think, cite, evid, sem))
+        raw[readings.legal] = np.stack([np.ones(len(readings)), acc, *process], axis=1)
+        closures[readings.legal] = closure(trajectories)
+        raw[np.array([truth is None for truth in truths], np.bool_)[gold]] = np.nan
         gated = _gated(raw) if self.config.gated else raw
         return BatchScores(raw=raw, gated=gated, total=self._weighted(gated), closure=closures)
 
     def _index(self, sheet: Any) -> SheetIndex:
         return SheetIndex(self._sheet(sheet) if isinstance(sheet, str) else sheet)
 
-    def _read(self, name: str, text: str) -> Reading | None:
-        if not isinstance(text, str):
-            raise RewardFailed(f"a completion is a text, got {type(text).__name__}", where=name)
-        return read(text, self.config.k)
-
-    def _terms(
-        self, readings: list[Reading], sheets: list[SheetIndex], truths: list[Words | None]
-    ) -> tuple[Float64[np.ndarray, "legal term"], Float64[np.ndarray, " legal"]]:
-        """The six terms of legal completions, in the order of `TERMS`, and their closure."""
-        trajectories = ground(readings, sheets, self.config.k, self._likeness)
-        process = (term(trajectories) for term in (think, cite, evid, sem))
-        terms = [np.ones(len(readings)), self._acc(readings, truths), *process]
-        return np.stack(terms, axis=1), closure(trajectories)
-
-    def _acc(self, readings: list[Reading], truths: list[Words | None]) -> PerCompletion:
+    def _acc(self, readings: Readings, truths: list[Words | None], gold: Int64[np.ndarray, " legal"]) -> PerCompletion:
         """The term `acc` of each answer; 0 where there is no gold."""
-        answers = [tuple([label.word for label in reading.labels]) for reading in readings]
-        pairs = zip(answers, truths, strict=True)
-        return np.array(
-            [0.0 if truth is None else self._agreement(answer, truth) for answer, truth in pairs], np.float64
-        )
+        answers = readings.lines.answers
+        pairs, which = np.unique(answers.labels[readings.answers] * len(truths) + gold, return_inverse=True)
+        both = (divmod(pair, len(truths)) for pair in pairs.tolist())
+        values = [self._agreement(answers.words[words], truths[truth]) for words, truth in both]
+        return np.array(values, np.float64)[which]
 
-    def _accuracy_of(self, words: tuple[str, ...], truth: Words) -> float:
-        return self._accuracy(self._accuracy.words(words), truth)
+    def _agreement(self, words: tuple[str, ...], truth: Words | None) -> float:
+        return 0.0 if truth is None else self._accuracy(self._accuracy.words(words), truth)
 
     def _weighted(self, gated: Float64[np.ndarray, "completion term"]) -> Float64[np.ndarray, " completion"]:
         """Σ weight · value, rounded once, so that a perfect trajectory gives the sum of the weights exactly."""
@@ -216,27 +201,29 @@ def _gated(raw: Float64[np.ndarray, "completion term"]) -> Float64[np.ndarray, "
 
 def _each(
     column: Sequence[T], key: Callable[[T], object], read_one: Callable[[T], V], what: str, names: Sequence[str]
-) -> list[V]:
-    """A column read value by value, each distinct value once."""
-    found: dict[object, V] = {}
-    values = []
+) -> tuple[list[V], Int64[np.ndarray, " row"]]:
+    """The distinct values of a column, each read once, and which of them stands in each row."""
+    number: dict[object, int] = {}
+    values, rows = [], []
     for value, name in zip(column, names, strict=True):
         try:
             known = key(value)
-            if known not in found:
-                found[known] = read_one(value)
+            row = number.get(known)
+            if row is None:
+                row = number[known] = len(number)
+                values.append(read_one(value))
         except _UNFIT as error:
             raise RewardFailed(f"the {what} cannot be read: {error}", where=name) from error
-        values.append(found[known])
-    return values
+        rows.append(row)
+    return values, np.array(rows, np.int64)
 
 
 def _key_of_sheet(sheet: Any) -> str | int:
-    if isinstance(sheet, str):
-        return sheet
-    if not isinstance(sheet, EvidenceSheet):
+    if isinstance(sheet, EvidenceSheet):
+        return id(sheet)
+    if not isinstance(sheet, str):
         raise TypeError(f"a sheet is an EvidenceSheet or its JSON, got {type(sheet).__name__}")
-    return id(sheet)
+    return sheet
 
 
 def _sheet_of_json(text: str) -> EvidenceSheet:

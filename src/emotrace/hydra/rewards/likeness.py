@@ -6,20 +6,21 @@ these are thresholds or values, and what is compared with what, is unresolved, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64, Int64
 
 from emotrace.encoders.text import SentenceEncoder
 from emotrace.errors import RewardFailed
-from emotrace.hydra.rewards.sheets import SheetIndex
 
 ALIKE, ALMOST_ALIKE = 0.7, 0.5
 ROUNDING = 1e-6
 """Vectors are single precision: a cosine this little below a level reaches it."""
 VECTORS = 100_000
 """How many texts' vectors are kept: at most 400 MB at 1,024 numbers each."""
+
+Vector = Float32[np.ndarray, " width"]
 
 
 class Likeness:
@@ -31,39 +32,39 @@ class Likeness:
 
     def __init__(self, encoder: SentenceEncoder) -> None:
         self.encoder = encoder
-        self._vectors: dict[str, Float64[np.ndarray, " width"]] = {}
+        self._vectors: dict[str, Vector] = {}
 
-    def prepare(self, sheets: Iterable[SheetIndex]) -> None:
-        """Fills in what every true quote on these sheets is like.
+    def levels(
+        self, texts: Sequence[str], a: Int64[np.ndarray, " pair"], b: Int64[np.ndarray, " pair"]
+    ) -> Float64[np.ndarray, " pair"]:
+        """How much the one text of each pair covers the other: 0, 0.5 or 1. Texts of a pair go by their number.
 
         Raises:
             RewardFailed: The encoder gave other than one finite vector per text.
         """
-        sheets = [sheet for sheet in sheets if sheet.unread]
-        quotes = {quote for sheet in sheets for _, quote in sheet.unread}
-        observed = {sheet.texts[place] for sheet in sheets for said, _ in sheet.unread for place in sheet.places(said)}
-        vectors = self._read(sorted(quotes | observed))
-        for sheet in sheets:
-            for (modality, quote), likeness in sheet.unread.items():
-                heard = vectors[quote]
-                for place in sheet.places(modality):
-                    text = sheet.texts[place]
-                    if level := 1.0 if quote == text else _level(float(heard @ vectors[text])):
-                        likeness.append((place, level))
-            sheet.unread.clear()
+        pairs, row = np.unique(a * len(texts) + b, return_inverse=True)
+        first, second = np.divmod(pairs, max(len(texts), 1))
+        used = sorted({*first.tolist(), *second.tolist()})
+        vectors = dict(zip(used, self._read([texts[number] for number in used]), strict=True))
+        both = zip(first.tolist(), second.tolist(), strict=True)
+        cosines = np.array([vectors[one].dot(vectors[other]) for one, other in both], np.float64)
+        cosines[first == second] = 1.0
+        levels = (cosines >= ALIKE - ROUNDING) * 0.5 + (cosines >= ALMOST_ALIKE - ROUNDING) * 0.5
+        found: Float64[np.ndarray, " pair"] = levels[row]
+        return found
 
-    def _read(self, texts: Sequence[str]) -> dict[str, Float64[np.ndarray, " width"]]:
-        """Text -> its vector at length 1, or zeros."""
+    def _read(self, texts: Sequence[str]) -> list[Vector]:
+        """The vector of each text at length 1, or zeros."""
         held = self._vectors
-        if new := [text for text in texts if text not in held]:
+        if new := sorted({*texts} - held.keys()):
             rows = np.asarray(self.encoder.encode([_writable(text) for text in new]), dtype=np.float64)
             if rows.ndim != 2 or len(rows) != len(new) or not np.isfinite(rows).all():
                 raise RewardFailed(
                     f"{self.encoder.name} gave no finite vector for each of {len(new)} texts, such as {new[0]!r}"
                 )
             rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-            held.update(zip(new, rows, strict=True))
-        found = {text: held[text] for text in texts}
+            held.update(zip(new, rows.astype(np.float32), strict=True))
+        found = [held[text] for text in texts]
         while len(held) > VECTORS:
             del held[next(iter(held))]
         return found
@@ -72,9 +73,3 @@ class Likeness:
 def _writable(text: str) -> str:
     """The text without halves of surrogate pairs, which no encoder can read."""
     return text.encode(errors="replace").decode()
-
-
-def _level(cosine: float) -> float:
-    if cosine >= ALIKE - ROUNDING:
-        return 1.0
-    return 0.5 if cosine >= ALMOST_ALIKE - ROUNDING else 0.0

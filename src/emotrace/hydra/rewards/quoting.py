@@ -19,7 +19,7 @@ from emotrace.hydra.rewards.trajectories import PerCompletion, Trajectories
 
 def evid(trajectories: Trajectories) -> PerCompletion:
     """The precision of quoting of each completion, 0..1; 0 without a check."""
-    written = np.array([len(reading.checks) for reading in trajectories.readings], np.int64)
+    written = np.bincount(trajectories.readings.of, minlength=len(trajectories))
     return trajectories.total(trajectories.checks.truth) / np.maximum(written, 1)
 
 

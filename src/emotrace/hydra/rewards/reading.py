@@ -1,222 +1,83 @@
-"""The text of a trajectory as the terms see it: the grammar of `grammar.parse`, read for speed.
+"""The texts of a batch as the terms see them: the grammar of `grammar.parse`, read for speed.
 
-A trainer scores thousands of texts and needs neither offsets nor reasons, so this reader only says *what* a legal text
-holds: the skeleton is cut at its tags, and every line is read once, since lines repeat within a group of completions.
-It accepts exactly the texts from which `grammar.parse` makes a trace, and a test holds the two together.
+A trainer scores thousands of texts and needs neither offsets nor reasons, so this reader only says *what* legal texts
+hold. A text is a row of lines, and legal where the letters of their kinds make a legal shape: `Hrrhccvta` is two rivals
+between tags, then two checks, a verdict and an answer. It accepts exactly the texts from which `grammar.parse` makes a
+trace, and a test holds the two together.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
-from typing import NamedTuple, get_args
+from itertools import accumulate, chain, pairwise
 
-from emotrace.evidence.observation import is_clean
-from emotrace.hydra.grammar import (
-    ANSWER_TEXT,
-    CHECK_LINE,
-    CONFIDENCE_TEXT,
-    HYPOTHESIS_LINE,
-    VERDICT_LINE,
-    missing_modalities,
-)
-from emotrace.hydra.propose import MAX_HYPOTHESES, MAX_LABELS, MAX_STORY_WORDS, cluster_of, is_word
-from emotrace.hydra.trace import MAX_NOTE_WORDS, MAX_NOTES
-from emotrace.results import AbstainCode
+import numpy as np
+from jaxtyping import Bool, Int64
 
-LINES = 2**14
-"""How many distinct lines of each kind are remembered."""
+from emotrace.hydra.rewards.lines import ANSWER, CHECK, MISSING, NOTE, RIVAL, TAGS, VERDICT, Lines, numbered, read_lines
+from emotrace.hydra.trace import MAX_NOTES
 
-_HYP, _END_HYP, _THINK, _ANS, _END = "<hyp>\n", "\n</hyp>\n", "<think>\n", "</think>\n<ans>", "</ans>"
-_NUMBERS = list(range(1, MAX_HYPOTHESES + 1))
-_ABSTENTIONS = frozenset(f"abstain: {code}" for code in get_args(AbstainCode))
+_SHAPES = 2**12
+"""How many shapes are remembered."""
 
 
-class RivalLine(NamedTuple):
-    """A hypothesis."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Readings:
+    """What the legal texts hold. Checks, rivals and so on are rows in the tables of `lines`."""
 
-    number: int
-    affects: frozenset[str]
-    """Level-2 clusters of its labels; a word on no wheel stands for itself."""
-    cites: tuple[str, ...]
-
-
-class CheckLine(NamedTuple):
-    """A check. In the three masks, bit n is hypothesis n."""
-
-    written: str
-    """The whole line."""
-    id: str
-    quote: str
-    supports: int
-    contradicts: int
-    judged: int
-
-
-class AnswerLabel(NamedTuple):
-    """One label of the answer."""
-
-    word: str
-    affect: str
-    """Its level-2 cluster; the word itself where it is on no wheel."""
-    cites: tuple[str, ...]
-
-
-class Reading(NamedTuple):
-    """What a legal text holds."""
-
-    rivals: tuple[RivalLine, ...]
+    legal: Bool[np.ndarray, " text"]
+    lines: Lines
+    of: Int64[np.ndarray, " check"]
+    """The legal text that each check stands in."""
+    checks: Int64[np.ndarray, " check"]
+    rivals: Int64[np.ndarray, "legal hypothesis"]
     """By number."""
-    checks: list[CheckLine]
-    verdict: tuple[int, ...]
-    labels: list[AnswerLabel]
-    """Empty for an abstention."""
+    verdicts: Int64[np.ndarray, " verdict"]
+    """One per legal text; K = 0: none."""
+    answers: Int64[np.ndarray, " legal"]
+
+    def __len__(self) -> int:
+        return len(self.answers)
 
 
-def read(text: str, k: int) -> Reading | None:
-    """What the text holds; None where `grammar.parse` would find a grammar issue.
+def read(texts: Sequence[str], k: int) -> Readings:
+    """What the texts hold; legal are those in which `grammar.parse` finds no grammar issue.
 
     Args:
-        text: A completion.
-        k: How many hypotheses it must have.
+        texts: Completions.
+        k: How many hypotheses each must have.
     """
-    blocks = _blocks(text, k)
-    if blocks is None:
-        return None
-    head, thinking, answer = blocks
-    rivals = _rivals(head, k) if k else ()
-    lines = thinking[:-1].split("\n") if thinking else []
-    verdict = _verdict(lines.pop()) if k else ()
-    labels = _labels(answer)
-    if rivals is None or verdict is None or labels is None:
-        return None
-    checks = _checks(lines)
-    if checks is None:
-        return None
-    named = 0
-    for check in checks:
-        named |= check.judged
-    if named >> (k + 1) or max(verdict, default=0) > k:
-        return None
-    return Reading(rivals, checks, verdict, labels)
+    written = [text.strip().split("\n") for text in texts]
+    lengths = list(map(len, written))
+    different, number = numbered(list(chain.from_iterable(written)))
+    lines = read_lines(different, k)
+    kinds, rows = lines.kinds[number], lines.row[number]
+    letters = kinds.tobytes()
+    shapes = [letters[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]
+    legal = np.array([_is_legal(shape, k) for shape in shapes], np.bool_)
+    of = np.repeat(np.arange(len(texts)), lengths)
+    rivals = rows[legal[of] & (kinds == ord(RIVAL))].reshape(-1, k) if k else np.zeros((legal.sum(), 0), np.int64)
+    named = lines.rivals.number[rivals]
+    each_once = (np.sort(named, axis=1) == np.arange(1, k + 1)).all(axis=1)
+    legal[legal] = each_once
+    is_check, is_verdict, is_answer = (legal[of] & (kinds == ord(kind)) for kind in (CHECK, VERDICT, ANSWER))
+    return Readings(
+        legal=legal,
+        lines=lines,
+        of=(np.cumsum(legal) - 1)[of[is_check]],
+        checks=rows[is_check],
+        rivals=np.take_along_axis(rivals, np.argsort(named, axis=1), axis=1)[each_once],
+        verdicts=rows[is_verdict],
+        answers=rows[is_answer],
+    )
 
 
-def _blocks(text: str, k: int) -> tuple[str, str, str] | None:
-    """Lines of hypotheses, lines of thinking with their line ends, answer; None where the skeleton is another.
-
-    As many < and > as the tags have leave none for what stands within and around the blocks.
-    """
-    tags = 6 if k else 4
-    whole, closed, answer = text.strip().partition(_ANS)
-    head, opened, thinking = whole.partition(_THINK)
-    if not (opened and closed and answer.endswith(_END) and text.count("<") == text.count(">") == tags):
-        return None
-    if k:
-        if not (head.startswith(_HYP) and head.endswith(_END_HYP) and thinking):
-            return None
-        head = head[len(_HYP) : -len(_END_HYP)]
-    legal = bool(head) == bool(k) and (not thinking or thinking.endswith("\n")) and len(answer) > len(_END)
-    return (head, thinking, answer[: -len(_END)]) if legal else None
-
-
-def _rivals(block: str, k: int) -> tuple[RivalLine, ...] | None:
-    rivals = [rival for rival in map(_rival, block.split("\n")) if rival is not None]
-    if [rival.number for rival in rivals] != _NUMBERS[:k]:
-        rivals.sort(key=attrgetter("number"))
-    legal = block.count("\n") + 1 == k and [rival.number for rival in rivals] == _NUMBERS[:k]
-    return tuple(rivals) if legal else None
-
-
-def _checks(lines: list[str]) -> list[CheckLine] | None:
-    """The checks; None unless what follows them is at most one `missing` line, then at most two notes."""
-    checks = [check for check in map(_check, lines) if check is not None]
-    if len(checks) == len(lines):
-        return checks
-    rest = lines[len(checks) :]  # holds a check, which is no note, unless all checks come first
-    if missing_modalities(rest[0]) is not None:
-        del rest[0]
-    return checks if len(rest) <= MAX_NOTES and all(map(_is_note, rest)) else None
-
-
-def _is_note(line: str) -> bool:
-    note = line[2:]
-    return line.startswith("- ") and note != "" and is_clean(note) and len(note.split()) <= MAX_NOTE_WORDS
-
-
-def _labels(body: str) -> list[AnswerLabel] | None:
-    if body.startswith("abstain: "):
-        return [] if body in _ABSTENTIONS else None
-    labels = [label for label in map(_label, body.split("; ")) if label is not None]
-    return labels if len(labels) == body.count("; ") + 1 else None
-
-
-def _ids(cites: str) -> tuple[str, ...]:
-    """The ids of cites, which are written ` [V1] [A2]`."""
-    return tuple(cites[2:-1].split("] [")) if cites else ()
-
-
-@lru_cache(maxsize=LINES)
-def _rival(line: str) -> RivalLine | None:
-    match = HYPOTHESIS_LINE.fullmatch(line)
-    if match is None:
-        return None
-    number, _, labels, story, cites = match.groups()
-    affects = [_affect(word) for word in labels.split(", ")]
-    if len(affects) > MAX_LABELS or (story and not (is_clean(story) and story.count(" ") < MAX_STORY_WORDS)):
-        return None
-    named = frozenset(affect for affect in affects if affect is not None)
-    return None if None in affects else RivalLine(int(number), named, _ids(cites))
-
-
-@lru_cache(maxsize=LINES)
-def _check(line: str) -> CheckLine | None:
-    match = CHECK_LINE.fullmatch(line)
-    if match is None:
-        return None
-    id, quote, written = match.groups()
-    marks = _marks(written)
-    return CheckLine(line, id, quote, *marks) if marks is not None and is_clean(quote) else None
-
-
-@lru_cache(maxsize=LINES)
-def _marks(written: str) -> tuple[int, int, int] | None:
-    """Masks of the hypotheses supported, contradicted and judged; None where one is judged twice."""
-    supports = contradicts = judged = 0
-    for item in written.split():
-        bit = 1 << int(item[1:-1])
-        if judged & bit:
-            return None
-        judged |= bit
-        supports |= bit if item[-1] == "+" else 0
-        contradicts |= bit if item[-1] == "-" else 0
-    return supports, contradicts, judged
-
-
-@lru_cache(maxsize=LINES)
-def _verdict(line: str) -> tuple[int, ...] | None:
-    match = VERDICT_LINE.fullmatch(line)
-    return None if match is None else tuple(int(name[1:]) for name in match[1].split(", "))
-
-
-@lru_cache(maxsize=LINES)
-def _label(piece: str) -> AnswerLabel | None:
-    match = ANSWER_TEXT.fullmatch(piece)
-    if match is None:
-        return None
-    word, confidence, cites = match.groups()
-    affect = _affect(word)
-    if affect is None or (confidence is not None and not CONFIDENCE_TEXT.fullmatch(confidence)):
-        return None
-    return AnswerLabel(word, affect, _ids(cites))
-
-
-@lru_cache(maxsize=LINES)
-def _affect(word: str) -> str | None:
-    """The affect of a word, or the word itself where it is on no wheel; None where it is no word."""
-    return (cluster_of(word) or word) if is_word(word) else None
-
-
-def forget_lines() -> None:
-    """Empties the memory of lines and words, so that a measurement starts cold."""
-    for remembered in (_rival, _check, _marks, _verdict, _label, _affect):
-        remembered.cache_clear()
+@lru_cache(maxsize=_SHAPES)
+def _is_legal(shape: bytes, k: int) -> bool:
+    opened = f"{TAGS['<hyp>']}{RIVAL}{{{k}}}{TAGS['</hyp>']}" if k else ""
+    thought = f"{CHECK}*{MISSING}?{NOTE}{{0,{MAX_NOTES}}}{VERDICT if k else ''}"
+    legal = f"{opened}{TAGS['<think>']}{thought}{TAGS['</think>']}{ANSWER}"
+    return re.fullmatch(legal, shape.decode()) is not None

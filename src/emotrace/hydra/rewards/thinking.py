@@ -10,18 +10,13 @@ The mean of the parts that apply [ours]:
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from emotrace.hydra.propose import RIVAL_OVERLAP
-from emotrace.hydra.rewards.reading import Reading
 from emotrace.hydra.rewards.trajectories import PerCompletion, Trajectories
-
-PAIRS = 2**14
-"""How many pairs of sets of affects are remembered."""
 
 
 def think(trajectories: Trajectories) -> PerCompletion:
@@ -30,9 +25,9 @@ def think(trajectories: Trajectories) -> PerCompletion:
     seen = t.observations > 0
     total[seen] += _complete(t)[seen]
     if t.k > 1:
-        total += [_rival(reading) for reading in t.readings]
+        total += _rival(t)
     if t.k:
-        total += _lead(t) * [_follows(reading) for reading in t.readings]
+        total += _lead(t) * _follows(t)
     parts = seen.astype(np.int64) + min(t.k, 2)
     return total / np.maximum(parts, 1)
 
@@ -43,16 +38,40 @@ def _complete(t: Trajectories) -> PerCompletion:
     return found
 
 
-def _rival(reading: Reading) -> float:
-    apart = [_jaccard(a.affects, b.affects) < RIVAL_OVERLAP for a, b in combinations(reading.rivals, 2)]
-    return sum(apart) / len(apart)
+def _rival(t: Trajectories) -> PerCompletion:
+    rivals = t.readings.lines.rivals
+    labels = rivals.labels[t.readings.rivals]
+    a, b = zip(*combinations(range(t.k), 2), strict=True)
+    alike = _jaccard(rivals.affects, rivals.affects, labels[:, a], labels[:, b])
+    found: PerCompletion = (alike < RIVAL_OVERLAP).mean(axis=1)
+    return found
 
 
-def _follows(reading: Reading) -> float:
+def _follows(t: Trajectories) -> PerCompletion:
     """Jaccard of the answer and what the verdict's hypotheses hold."""
-    held = [reading.rivals[number - 1].affects for number in reading.verdict]
-    answer = frozenset([label.affect for label in reading.labels])
-    return _jaccard(answer, held[0] if len(held) == 1 else frozenset().union(*held))
+    rivals, answers, verdicts = t.readings.lines.rivals, t.readings.lines.answers, t.readings.lines.verdicts
+    labels = rivals.labels[t.readings.rivals]
+    held, affects = labels[np.arange(len(t)), winners(t)], [*rivals.affects]
+    several = np.array([len(verdict) > 1 for verdict in verdicts], np.bool_)[t.readings.verdicts]
+    for row in np.flatnonzero(several).tolist():
+        named = [number - 1 for number in verdicts[t.readings.verdicts[row]]]
+        held[row] = len(affects)
+        affects.append(frozenset().union(*[rivals.affects[each] for each in labels[row, named].tolist()]))
+    return _jaccard(affects, answers.affects, held, answers.labels[t.readings.answers])
+
+
+def _jaccard(
+    left: list[frozenset[str]],
+    right: list[frozenset[str]],
+    a: Int64[np.ndarray, "*pair"],
+    b: Int64[np.ndarray, "*pair"],
+) -> Float64[np.ndarray, "*pair"]:
+    """Of pairs of a left and a right set, by number."""
+    pairs, which = np.unique(a * len(right) + b, return_inverse=True)
+    sets = [(left[one], right[other]) for one, other in (divmod(pair, len(right)) for pair in pairs.tolist())]
+    shares = [len(one & other) / len(one | other) for one, other in sets]
+    found: Float64[np.ndarray, "*pair"] = np.array(shares, np.float64)[which].reshape(a.shape)
+    return found
 
 
 def _lead(t: Trajectories) -> PerCompletion:
@@ -67,13 +86,9 @@ def _lead(t: Trajectories) -> PerCompletion:
 
 def winners(t: Trajectories) -> Int64[np.ndarray, " completion"]:
     """The column of each completion's winner: the first hypothesis of its verdict."""
-    return np.array([reading.verdict[0] for reading in t.readings], np.int64) - 1
-
-
-@lru_cache(maxsize=PAIRS)
-def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
-    shared = len(a & b)
-    return shared / (len(a) + len(b) - shared)
+    named = [verdict[0] if verdict else 0 for verdict in t.readings.lines.verdicts]
+    found: Int64[np.ndarray, " completion"] = np.array(named, np.int64)[t.readings.verdicts] - 1
+    return found
 
 
 def closure(trajectories: Trajectories) -> PerCompletion:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from emotrace.hydra.rewards.likeness import Likeness
-from emotrace.hydra.rewards.reading import Reading
-from emotrace.hydra.rewards.sheets import ABSENT, Alike, Grounded, SheetIndex
+from emotrace.hydra.rewards.lines import IDS
+from emotrace.hydra.rewards.reading import Readings
+from emotrace.hydra.rewards.sheets import SheetIndex
 
 PerCompletion = Float64[np.ndarray, " completion"]
 
@@ -33,7 +33,7 @@ class Checks(NamedTuple):
     judged: Int64[np.ndarray, " check"]
     """How many hypotheses the line judges."""
     likeness: Float64[np.ndarray, "check place"]
-    """How much the quote covers each observation of the sheet: 0, 0.5 or 1."""
+    """How much the quote covers each observation of the sheet: 0, 0.5 or 1; nothing where it is not true."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,9 +41,11 @@ class Trajectories:
     """All that the four process terms see. It holds no gold label."""
 
     k: int
-    readings: list[Reading]
-    sheets: list[SheetIndex]
-    """The sheet of each completion."""
+    readings: Readings
+    sheet: Int64[np.ndarray, " completion"]
+    """Which sheet each completion has."""
+    places: Int64[np.ndarray, "sheet id"]
+    """Where the observation of an id (`lines.IDS`) stands on a sheet; `nowhere` for one that does not exist."""
     weights: Float64[np.ndarray, "completion place"]
     """s_o of each observation of the completion's sheet, in `UNITS`; 0 behind the last one."""
     observations: Int64[np.ndarray, " completion"]
@@ -51,7 +53,12 @@ class Trajectories:
     checks: Checks
 
     def __len__(self) -> int:
-        return len(self.readings)
+        return len(self.sheet)
+
+    @property
+    def nowhere(self) -> int:
+        """The place behind the last one."""
+        return int(self.weights.shape[1])
 
     def total(self, values: Any) -> PerCompletion:
         """The sum over each completion's checks of one number per check."""
@@ -63,73 +70,93 @@ class Trajectories:
         return np.stack(columns, axis=1) if columns else np.zeros((len(self), 0))
 
 
-def ground(readings: list[Reading], sheets: list[SheetIndex], k: int, likeness: Likeness) -> Trajectories:
-    """The completions against their sheets."""
-    of, row = ragged([sheet.rows(reading.checks) for reading, sheet in zip(readings, sheets, strict=True)])
-    distinct = {sheet: number for number, sheet in enumerate(dict.fromkeys(sheets))}
-    likeness.prepare(distinct)
-    which = np.array([distinct[sheet] for sheet in sheets], np.int64)
-    widest = max(map(len, distinct), default=0)
-    weights = np.zeros((len(distinct), widest))
-    for sheet, number in distinct.items():
-        weights[number, : len(sheet)] = sheet.weights
-    first = np.cumsum([0, *(len(sheet.grounded) for sheet in distinct)])[which]
-    exists = row != ABSENT
-    of, row = of[exists], (row + first[of])[exists]
+def ground(
+    readings: Readings, sheets: Sequence[SheetIndex], sheet: Int64[np.ndarray, " completion"], likeness: Likeness
+) -> Trajectories:
+    """The completions against their sheets.
+
+    Args:
+        readings: What the completions hold.
+        sheets: All different ones.
+        sheet: Which of them each completion has.
+        likeness: Compares quotes with observations.
+    """
+    widest = max(map(len, sheets), default=0)
+    weights = np.zeros((len(sheets), widest))
+    places = np.full((len(sheets), len(IDS) + 1), widest, np.int64)
+    for number, index in enumerate(sheets):
+        weights[number, : len(index)] = index.weights
+        places[number, [IDS[id] for id in index.ids]] = np.arange(len(index))
     return Trajectories(
-        k=k,
+        k=readings.rivals.shape[1],
         readings=readings,
-        sheets=sheets,
-        weights=weights[which],
-        observations=np.array([len(sheet) for sheet in sheets], np.int64),
-        checks=_checks(of, row, [check for sheet in distinct for check in sheet.grounded], k, widest),
+        sheet=sheet,
+        places=places,
+        weights=weights[sheet],
+        observations=np.array([len(index) for index in sheets], np.int64)[sheet],
+        checks=_checks(readings, sheets, sheet, places, weights, likeness),
     )
 
 
-def _checks(of: Any, row: Any, grounded: list[Grounded], k: int, widest: int) -> Checks:
+def _checks(
+    readings: Readings,
+    sheets: Sequence[SheetIndex],
+    sheet: Int64[np.ndarray, " completion"],
+    places: Int64[np.ndarray, "sheet id"],
+    weights: Float64[np.ndarray, "sheet place"],
+    likeness: Likeness,
+) -> Checks:
     """One row per check that counts.
 
     One that is checked twice counts as not checked at all [ours]: otherwise the first of two checks would have to win,
     and the order of lines would matter.
     """
-    places = np.array([check.place for check in grounded], np.int64)
-    seen = of * widest + places[row]
-    once = np.bincount(seen)[seen] == 1
-    of, row = of[once], row[once]
-    lines = [check.line for check in grounded]
+    lines, nowhere = readings.lines.checks, weights.shape[1]
+    place = places[sheet[readings.of], lines.id[readings.checks]]
+    seen = readings.of * (nowhere + 1) + place
+    counts = (place < nowhere) & (np.bincount(seen)[seen] == 1)
+    of, line, place = readings.of[counts], readings.checks[counts], place[counts]
+    # A line that several completions of a sheet share is held against it once.
+    _, first, row = np.unique(sheet[of] * len(lines.id) + line, return_index=True, return_inverse=True)
+    quoted = (lines.quote[line[first]], sheet[of[first]], place[first])
+    truth, alike = _quoted(lines.quotes, *quoted, sheets, nowhere, likeness)
     return Checks(
         of=of,
-        place=places[row],
-        weight=np.array([check.weight for check in grounded], np.float64)[row],
-        truth=np.array([check.truth for check in grounded], np.float64)[row],
-        supports=_columns([line.supports for line in lines], k)[row],
-        contradicts=_columns([line.contradicts for line in lines], k)[row],
-        judged=_columns([line.judged for line in lines], k).sum(axis=1)[row],
-        likeness=_dense([check.likeness for check in grounded], widest)[row],
+        place=place,
+        weight=weights[sheet[of], place],
+        truth=truth[row],
+        supports=lines.supports[line],
+        contradicts=lines.contradicts[line],
+        judged=lines.judged[line],
+        likeness=alike[row],
     )
 
 
-def _columns(masks: list[int], k: int) -> Bool[np.ndarray, "check hypothesis"]:
-    """Masks in which bit n is hypothesis n."""
-    columns: Bool[np.ndarray, "check hypothesis"] = (np.array(masks, np.int64)[:, None] >> np.arange(1, k + 1)) % 2 > 0
-    return columns
-
-
-def _dense(likeness: list[Alike], widest: int) -> Float64[np.ndarray, "check place"]:
-    found = np.zeros((len(likeness), widest))
-    for row, alike in enumerate(likeness):
-        for place, level in alike:
-            found[row, place] = level
-    return found
+def _quoted(
+    quotes: list[str],
+    quote: Int64[np.ndarray, " quoted"],
+    sheet: Int64[np.ndarray, " quoted"],
+    place: Int64[np.ndarray, " quoted"],
+    sheets: Sequence[SheetIndex],
+    places: int,
+    likeness: Likeness,
+) -> tuple[Float64[np.ndarray, " quoted"], Float64[np.ndarray, "quoted place"]]:
+    """How true quotes are, and how much they cover each observation of their modality."""
+    number = {text: number for number, text in enumerate(quotes)}
+    observed = np.zeros((len(sheets), places), np.int64)
+    modality = np.full((len(sheets), places), -1)
+    for which, index in enumerate(sheets):
+        observed[which, : len(index)] = [number.setdefault(text, len(number)) for text in index.texts]
+        modality[which, : len(index)] = index.modalities
+    truth = (quote == observed[sheet, place]).astype(np.float64)
+    for row in np.flatnonzero(truth == 0.0).tolist():
+        truth[row] = sheets[sheet[row]].truth(quotes[quote[row]], int(place[row]))
+    near = (modality[sheet] == modality[sheet, place][:, None]) & (truth > 0.0)[:, None]
+    alike, (by, on) = np.zeros(near.shape), np.nonzero(near)
+    alike[by, on] = likeness.levels(list(number), quote[by], observed[sheet[by], on])
+    return truth, alike
 
 
 def summed(of: Int64[np.ndarray, " item"], values: Any, groups: int) -> Float64[np.ndarray, " group"]:
     """The sum of one number per item over the items of each group; 0 for a group without any."""
     return np.bincount(of, values, minlength=groups).astype(np.float64)
-
-
-def ragged(rows: Sequence[Sequence[int]]) -> tuple[Int64[np.ndarray, " item"], Int64[np.ndarray, " item"]]:
-    """Rows of unequal length one after another: the row of each item, and the items."""
-    lengths = [len(row) for row in rows]
-    items = np.fromiter(chain.from_iterable(rows), np.int64, sum(lengths))
-    return np.repeat(np.arange(len(rows)), lengths), items
