@@ -113,6 +113,16 @@ def first_cites(cites: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(cites[:MAX_CITES]))
 
 
+def test_every_id_that_can_be_written_can_be_checked_and_cited() -> None:
+    case = full()
+    texts = [render(case.trace).replace(f"[{case.sheet.observations[0].id}]", f"[{id}]") for id in IDS]
+    batch = scorer(2).score(texts, [case.sheet] * len(texts), [list(case.gold)] * len(texts))
+    assert batch.raw[:, 0].all()
+    absent = [id not in case.sheet for id in IDS]
+    assert (batch.raw[absent, 3] == 0.0).all()
+    assert sorted(IDS.values()) == list(range(1, len(IDS) + 1))
+
+
 def test_a_thousand_random_malformed_texts_score_nothing_and_raise_nothing() -> None:
     rng = np.random.default_rng(1)
     case = full()

@@ -30,7 +30,7 @@ from emotrace.hydra.propose import (
 from emotrace.hydra.trace import is_note
 from emotrace.results import AbstainCode
 
-IDS = {f"{letter}{n}": 100 * row + n for row, letter in enumerate(LETTERS.values()) for n in range(1, 100)}
+IDS = {f"{letter}{n}": row * 99 + n for row, letter in enumerate(LETTERS.values()) for n in range(1, 100)}
 """Every id that an observation can have -> its number, from 1 on."""
 NO_ID = 0
 
@@ -152,12 +152,12 @@ def _kind(line: str) -> str:
 
 
 def _checks(lines: list[str], k: int) -> tuple[Checks, Legal]:
-    pieces = [pieces if len(pieces := line.split('"')) == 3 else ("", "", "") for line in lines]
-    heads, quoted, marked = zip(*pieces, strict=True) if lines else ((), (), ())
+    rows = [pieces if len(pieces) == 3 else ("", "", "") for pieces in (line.split('"') for line in lines)]
+    heads, quoted, marked = zip(*rows, strict=True) if rows else ((), (), ())
     id = np.array([_CHECKED.get(head, NO_ID) for head in heads], np.int64)
     quotes, quote = numbered(quoted)
     marks, mark = numbered(marked)
-    is_quote = np.array([quote != "" and is_clean(quote) for quote in quotes], np.bool_)
+    is_quote = np.array([each != "" and is_clean(each) for each in quotes], np.bool_)
     masks = [_masks(each, k) for each in marks]
     are_marks = np.array([mask is not None for mask in masks], np.bool_)
     columns = np.array([mask or (0, 0, 0) for mask in masks], np.int64).reshape(-1, 3, 1) >> np.arange(1, k + 1) & 1 > 0
