@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -50,6 +51,7 @@ def texture(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return frequency, amplitude * 0.13 / np.sqrt(np.square(amplitude).sum() / 2)
 
 
+@lru_cache(maxsize=1024)  # a picture takes 50 ms and 100 KB, and many tests look at the same ones
 def draw(seed: int, pose: Pose, *, noise: float = 0.004, noise_seed: int = 0) -> np.ndarray:
     """The texture of `seed` seen as `pose` says, 0..1."""
     places = np.stack([RIGHT, DOWN], axis=-1)
