@@ -13,25 +13,27 @@ from functools import partial
 from typing import Any, get_args, get_type_hints
 
 import jaxtyping
+from beartype import BeartypeConf, beartype
 from jaxtyping import _decorator
 
 _follow_shapes = _decorator.jaxtyped
+_check = beartype(conf=BeartypeConf(violation_type=TypeError))  # as jaxtyping's own error is one
 
 
 def check_types(function: Any = None, *, typechecker: Callable[[Any], Any] | None) -> Any:
-    """`jaxtyping.jaxtyped`, for functions without arrays the type checker alone."""
+    """`jaxtyping.jaxtyped`, for functions without arrays beartype alone."""
     if function is None:
         return partial(check_types, typechecker=typechecker)
     if typechecker is None or not inspect.isfunction(function):
         return _follow_shapes(function, typechecker=typechecker)
     try:
         hints = get_type_hints(function, include_extras=True)
-    except Exception:  # a name that exists for type checkers alone: jaxtyping leaves such a hint out
+    except (NameError, TypeError, ValueError):  # a hint for static checkers alone, which jaxtyping leaves out
         return _follow_shapes(function, typechecker=typechecker)
     if any(map(_has_arrays, hints.values())):
         return _follow_shapes(function, typechecker=typechecker)
     function.__annotations__ = hints
-    return typechecker(function)
+    return _check(function)
 
 
 def _has_arrays(hint: Any) -> bool:
