@@ -1,1 +1,1 @@
-"""Fakes that users may use too. Everything here is synthetic and says so."""
+"""Fakes that users may use too, each synthetic and says so; and `type_checks`, under which our own tests run."""

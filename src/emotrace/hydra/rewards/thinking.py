@@ -76,7 +76,7 @@ def _jaccard(
 
 def _lead(t: Trajectories) -> PerCompletion:
     """d: whether the marks make the winner win."""
-    nets = t.marks(t.checks.supports) - t.marks(t.checks.contradicts)
+    nets = t.supported - t.contradicted
     rows, winner = np.arange(len(t)), winners(t)
     own = nets[rows, winner]
     nets[rows, winner] = -np.inf if t.k > 1 else 0.0
@@ -97,6 +97,6 @@ def closure(trajectories: Trajectories) -> PerCompletion:
     if not t.k:
         return np.full(len(t), np.nan)
     rows, winner = np.arange(len(t)), winners(t)
-    plus, minus = (t.marks(marked)[rows, winner] for marked in (t.checks.supports, t.checks.contradicts))
+    plus, minus = t.supported[rows, winner], t.contradicted[rows, winner]
     found: PerCompletion = plus / np.maximum(t.weights.sum(axis=1), 1.0) * plus / np.maximum(plus + minus, 1.0)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,8 +65,17 @@ class Trajectories:
         """The sum over each completion's checks of one number per check."""
         return summed(self.checks.of, values, len(self))
 
-    def marks(self, judged: Bool[np.ndarray, "check hypothesis"]) -> Float64[np.ndarray, "completion hypothesis"]:
-        """The weight of what was marked so for each hypothesis, in `UNITS`."""
+    @cached_property
+    def supported(self) -> Float64[np.ndarray, "completion hypothesis"]:
+        """The weight of what was marked `+` for each hypothesis, in `UNITS`."""
+        return self._marked(self.checks.supports)
+
+    @cached_property
+    def contradicted(self) -> Float64[np.ndarray, "completion hypothesis"]:
+        """The weight of what was marked `-` for each hypothesis, in `UNITS`."""
+        return self._marked(self.checks.contradicts)
+
+    def _marked(self, judged: Bool[np.ndarray, "check hypothesis"]) -> Float64[np.ndarray, "completion hypothesis"]:
         columns = [self.total(self.checks.weight * judged[:, number]) for number in range(self.k)]
         return np.stack(columns, axis=1) if columns else np.zeros((len(self), 0))
 
