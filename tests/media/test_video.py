@@ -65,6 +65,26 @@ def test_one_frame_per_grid_time_in_every_container(tmp_path, name) -> None:
     assert reader.info.end_seconds == pytest.approx(2.0, abs=0.041)
 
 
+@pytest.mark.parametrize(("codec", "reordered"), [("libx264", 2), ("mpeg4", 2), ("mpeg4", 0), ("mjpeg", 0)])
+def test_no_picture_of_an_avi_is_lost_or_late_where_they_were_coded_in_another_order(
+    tmp_path, codec, reordered
+) -> None:
+    path = tmp_path / "bars.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height = 160, 120
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.max_b_frames = reordered
+        for number in range(50):
+            frame = av.VideoFrame.from_ndarray(color_bars(160, 120, number), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames = list(FrameReader(path, rate_hz=50.0))
+    assert [number_of(frame.image) for frame in frames] == list(range(50))
+    assert [frame.time_seconds for frame in frames] == pytest.approx(every(0.04, 50), abs=1e-3)
+
+
 def test_a_frame_stays_on_screen_until_the_next_one_and_comes_once(tmp_path) -> None:
     times = (0.0, 0.04, 0.3, 0.31, 0.95, 1.0, 1.01, 1.02, 1.5)
     path = write_clip(tmp_path / "vfr.mp4", pictures=[Bars(frame_times_seconds=times)])

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
+_MOST_HELD_BACK = 16
+"""Pictures that H.264 may keep back to put them in order."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Frame:
     """One picture, upright, and when it came on screen."""
@@ -220,20 +224,37 @@ def _meets_grid(start: Fraction, end: Fraction, rate: Fraction) -> bool:
 
 
 class _Clock:
-    """When frames start and end, in exact seconds from the start of the file."""
+    """When frames start and end, in exact seconds from the start of the file.
+
+    AVI holds no times: its packets are counted in the order of coding, and where pictures were reordered their own
+    timestamps go back and forth. There the count of the packet with which a picture came out is its time, less the
+    count of the first picture.
+    """
 
     def __init__(self, stream: VideoStream, origin: Fraction) -> None:
+        self._stream = stream
         self._origin = origin
         self._usual = 1 / (stream.average_rate or stream.guessed_rate or Fraction(25))
         self._next = Fraction(0)
+        self._counts_packets = stream.container.format.name == "avi"
+        self._delay: int | None = None
 
     def start_of(self, frame: VideoFrame) -> Fraction:
-        if frame.pts is None or frame.time_base is None:  # raw streams: one frame follows the other
-            start = self._next
-        else:
-            start = frame.pts * frame.time_base - self._origin
+        stamp = self._counted(frame) if self._counts_packets else frame.pts
+        start = self._next  # in raw streams one frame follows the other
+        if stamp is not None and frame.time_base is not None:
+            start = stamp * frame.time_base - self._origin
         self._next = start + self._usual
         return start
+
+    def _counted(self, frame: VideoFrame) -> int | None:
+        if frame.dts is None:  # of the last ones, which no packet brought out
+            return None if self._delay else frame.pts
+        if self._delay is None:
+            held_back = frame.dts - (self._stream.start_time or 0)
+            is_reordered = self._stream.codec_context.has_b_frames and held_back <= _MOST_HELD_BACK
+            self._delay = held_back if is_reordered else 0  # where packets are lost first, pictures do begin late
+        return frame.dts - self._delay
 
     def end_of(self, frame: VideoFrame, start: Fraction) -> Fraction:
         if frame.duration and frame.time_base is not None:
