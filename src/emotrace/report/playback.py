@@ -112,7 +112,7 @@ def _redacted(analysis: Analysis, media: Path, limit_bytes: int, keep_sound: boo
     return replace(_embedded("audio", "audio/mp4", copy, limit_bytes, note), redacted=True)
 
 
-_LINKED = "The media is linked, not embedded: keep it where it is, seen from this page."
+_LINKED = "The media is linked, not embedded: it plays here as long as it stays where it is, seen from this page."
 _COPIED = "Browsers cannot play the original, so this is a smaller copy of it."
 _BLURRED = "Every face that was found is blurred. Look through it before you share it: a face that was missed is not."
 _NO_FACE = "No face was found that could be blurred, so the picture is left out."

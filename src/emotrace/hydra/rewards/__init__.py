@@ -3,6 +3,7 @@
 Six terms and a weighted sum are the paper's [paper]; their formulas, gates and weights are ours [ours], except where a
 term names its source.
 
+    arrays.py        what repeats is looked at once
     lines.py         what the distinct lines of a batch say, as tables
     reading.py       which texts of a batch are legal, and which lines they hold
     sheets.py        a sheet as the terms look things up in it

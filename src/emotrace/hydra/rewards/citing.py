@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool
 
-from emotrace.hydra.rewards.trajectories import PerCompletion, Trajectories, summed
+from emotrace.hydra.rewards.arrays import summed
+from emotrace.hydra.rewards.trajectories import PerCompletion, Trajectories
 
 Supported = Bool[np.ndarray, "completion place hypothesis"]
 """Which observations are judged `+` by which hypothesis; K = 0: which were checked. The last place is nowhere."""

@@ -23,6 +23,7 @@ from emotrace.errors import RewardFailed, UsageError
 from emotrace.evidence.observation import EvidenceSheet
 from emotrace.hydra.propose import MAX_HYPOTHESES
 from emotrace.hydra.rewards.accuracy import Accuracy, Words
+from emotrace.hydra.rewards.arrays import of_pairs
 from emotrace.hydra.rewards.citing import cite
 from emotrace.hydra.rewards.likeness import Likeness
 from emotrace.hydra.rewards.quoting import evid, sem
@@ -178,10 +179,8 @@ class Scorer:
     def _acc(self, readings: Readings, truths: list[Words | None], gold: Int64[np.ndarray, " legal"]) -> PerCompletion:
         """The term `acc` of each answer; 0 where there is no gold."""
         answers = readings.lines.answers
-        pairs, which = np.unique(answers.labels[readings.answers] * len(truths) + gold, return_inverse=True)
-        both = (divmod(pair, len(truths)) for pair in pairs.tolist())
-        values = [self._agreement(answers.words[words], truths[truth]) for words, truth in both]
-        return np.array(values, np.float64)[which]
+        said = answers.labels[readings.answers]
+        return of_pairs(said, gold, lambda words, truth: self._agreement(answers.words[words], truths[truth]))
 
     def _agreement(self, words: tuple[str, ...], truth: Words | None) -> float:
         return 0.0 if truth is None else self._accuracy(self._accuracy.words(words), truth)

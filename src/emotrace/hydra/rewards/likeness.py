@@ -13,6 +13,7 @@ from jaxtyping import Float32, Float64, Int64
 
 from emotrace.encoders.text import SentenceEncoder
 from emotrace.errors import RewardFailed
+from emotrace.hydra.rewards.arrays import of_pairs
 
 ALIKE, ALMOST_ALIKE = 0.7, 0.5
 ROUNDING = 1e-6
@@ -42,16 +43,10 @@ class Likeness:
         Raises:
             RewardFailed: The encoder gave other than one finite vector per text.
         """
-        pairs, row = np.unique(a * len(texts) + b, return_inverse=True)
-        first, second = np.divmod(pairs, max(len(texts), 1))
-        used = sorted({*first.tolist(), *second.tolist()})
+        used = np.unique(np.concatenate([a, b])).tolist()
         vectors = dict(zip(used, self._read([texts[number] for number in used]), strict=True))
-        both = zip(first.tolist(), second.tolist(), strict=True)
-        cosines = np.array([vectors[one].dot(vectors[other]) for one, other in both], np.float64)
-        cosines[first == second] = 1.0
-        levels = (cosines >= ALIKE - ROUNDING) * 0.5 + (cosines >= ALMOST_ALIKE - ROUNDING) * 0.5
-        found: Float64[np.ndarray, " pair"] = levels[row]
-        return found
+        cosines = of_pairs(a, b, lambda one, other: 1.0 if one == other else vectors[one].dot(vectors[other]))
+        return (cosines >= ALIKE - ROUNDING) * 0.5 + (cosines >= ALMOST_ALIKE - ROUNDING) * 0.5
 
     def _read(self, texts: Sequence[str]) -> list[Vector]:
         """The vector of each text at length 1, or zeros."""

@@ -7,11 +7,10 @@ brackets, and of the pieces, which repeat still more, each different one is chec
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain, pairwise
-from typing import NamedTuple, TypeVar, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
@@ -27,6 +26,7 @@ from emotrace.hydra.propose import (
     cluster_of,
     is_word,
 )
+from emotrace.hydra.rewards.arrays import numbered
 from emotrace.hydra.trace import is_note
 from emotrace.results import AbstainCode
 
@@ -110,7 +110,6 @@ class Lines(NamedTuple):
     verdicts: list[tuple[int, ...]]
 
 
-T = TypeVar("T")
 Legal = Bool[np.ndarray, " line"]
 
 
@@ -132,14 +131,6 @@ def read_lines(lines: Sequence[str], k: int) -> Lines:
     for group, letter in zip(groups.values(), letters, strict=True):
         kinds[group], row[group] = letter, np.arange(len(group))
     return Lines(kinds, row, checks, rivals, answers, verdicts)
-
-
-def numbered(items: Sequence[T]) -> tuple[list[T], Int64[np.ndarray, " item"]]:
-    """All different items in the order in which they come, and which of them each is."""
-    numbers: defaultdict[T, int] = defaultdict()
-    numbers.default_factory = numbers.__len__  # a new item gets the next number
-    number = np.fromiter(map(numbers.__getitem__, items), np.int64, len(items))
-    return list(numbers), number
 
 
 def _kind(line: str) -> str:

@@ -17,7 +17,8 @@ from itertools import accumulate, chain, pairwise
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from emotrace.hydra.rewards.lines import ANSWER, CHECK, MISSING, NOTE, RIVAL, TAGS, VERDICT, Lines, numbered, read_lines
+from emotrace.hydra.rewards.arrays import numbered
+from emotrace.hydra.rewards.lines import ANSWER, CHECK, MISSING, NOTE, RIVAL, TAGS, VERDICT, Lines, read_lines
 from emotrace.hydra.trace import MAX_NOTES
 
 _SHAPES = 2**12

@@ -13,9 +13,10 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 
 from emotrace.hydra.propose import RIVAL_OVERLAP
+from emotrace.hydra.rewards.arrays import of_pairs
 from emotrace.hydra.rewards.trajectories import PerCompletion, Trajectories
 
 
@@ -42,7 +43,9 @@ def _rival(t: Trajectories) -> PerCompletion:
     rivals = t.readings.lines.rivals
     labels = rivals.labels[t.readings.rivals]
     a, b = zip(*combinations(range(t.k), 2), strict=True)
-    alike = _jaccard(rivals.affects, rivals.affects, labels[:, a], labels[:, b])
+    alike = of_pairs(
+        labels[:, a], labels[:, b], lambda one, other: _jaccard(rivals.affects[one], rivals.affects[other])
+    )
     found: PerCompletion = (alike < RIVAL_OVERLAP).mean(axis=1)
     return found
 
@@ -57,21 +60,12 @@ def _follows(t: Trajectories) -> PerCompletion:
         named = [number - 1 for number in verdicts[t.readings.verdicts[row]]]
         held[row] = len(affects)
         affects.append(frozenset().union(*[rivals.affects[each] for each in labels[row, named].tolist()]))
-    return _jaccard(affects, answers.affects, held, answers.labels[t.readings.answers])
+    answered = answers.labels[t.readings.answers]
+    return of_pairs(held, answered, lambda one, other: _jaccard(affects[one], answers.affects[other]))
 
 
-def _jaccard(
-    left: list[frozenset[str]],
-    right: list[frozenset[str]],
-    a: Int64[np.ndarray, "*pair"],
-    b: Int64[np.ndarray, "*pair"],
-) -> Float64[np.ndarray, "*pair"]:
-    """Of pairs of a left and a right set, by number."""
-    pairs, which = np.unique(a * len(right) + b, return_inverse=True)
-    sets = [(left[one], right[other]) for one, other in (divmod(pair, len(right)) for pair in pairs.tolist())]
-    shares = [len(one & other) / len(one | other) for one, other in sets]
-    found: Float64[np.ndarray, "*pair"] = np.array(shares, np.float64)[which].reshape(a.shape)
-    return found
+def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+    return len(a & b) / len(a | b)
 
 
 def _lead(t: Trajectories) -> PerCompletion:

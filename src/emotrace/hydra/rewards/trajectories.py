@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from emotrace.hydra.rewards.arrays import summed
 from emotrace.hydra.rewards.likeness import Likeness
 from emotrace.hydra.rewards.lines import IDS
 from emotrace.hydra.rewards.reading import Readings
@@ -165,8 +166,3 @@ def _quoted(
     alike, (by, on) = np.zeros(near.shape), np.nonzero(near)
     alike[by, on] = likeness.levels(list(number), quote[by], observed[sheet[by], on])
     return truth, alike
-
-
-def summed(of: Int64[np.ndarray, " item"], values: Any, groups: int) -> Float64[np.ndarray, " group"]:
-    """The sum of one number per item over the items of each group; 0 for a group without any."""
-    return np.bincount(of, values, minlength=groups).astype(np.float64)
