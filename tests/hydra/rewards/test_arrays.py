@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotrace.hydra.rewards.arrays import numbered, of_pairs, summed
+from emotrace.hydra.rewards.arrays import numbered, of_pairs, padded, summed
 
 
 @given(st.lists(st.text("ab", max_size=2)))
@@ -36,3 +36,9 @@ def test_pairs_may_stand_in_a_table_and_groups_may_be_empty() -> None:
     ]
     assert summed(np.array([0, 2, 2]), [1, 2, 3], 4).tolist() == [1.0, 0.0, 5.0, 0.0]
     assert summed(np.array([], np.int64), [], 2).tolist() == [0.0, 0.0]
+
+
+def test_rows_of_unequal_length_make_a_table() -> None:
+    assert padded([[1, 2], [], [3]], 2, -1).tolist() == [[1, 2], [-1, -1], [3, -1]]
+    assert padded([], 3, 0).shape == (0, 3)
+    assert padded([[], []], 0, 0).shape == (2, 0)

@@ -34,3 +34,8 @@ def of_pairs(
 def summed(of: Int64[np.ndarray, " item"], values: Any, groups: int) -> Float64[np.ndarray, " group"]:
     """The sum of one number per item over the items of each group; 0 for a group without any."""
     return np.bincount(of, values, minlength=groups).astype(np.float64)
+
+
+def padded(rows: Sequence[Sequence[int]], width: int, fill: int) -> Int64[np.ndarray, "row {width}"]:
+    """Rows of at most so many whole numbers as one array; `fill` stands behind the last number of each."""
+    return np.array([[*row, *[fill] * (width - len(row))] for row in rows], np.int64).reshape(len(rows), width)

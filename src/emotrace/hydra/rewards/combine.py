@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from emotrace.errors import RewardFailed, UsageError
 from emotrace.evidence.observation import EvidenceSheet
 from emotrace.hydra.propose import MAX_HYPOTHESES
 from emotrace.hydra.rewards.accuracy import Accuracy, Words
-from emotrace.hydra.rewards.arrays import of_pairs
+from emotrace.hydra.rewards.arrays import numbered, of_pairs
 from emotrace.hydra.rewards.citing import cite
 from emotrace.hydra.rewards.likeness import Likeness
 from emotrace.hydra.rewards.quoting import evid, sem
@@ -174,7 +174,11 @@ class Scorer:
         return BatchScores(raw=raw, gated=gated, total=self._weighted(gated), closure=closures)
 
     def _index(self, sheet: Any) -> SheetIndex:
-        return SheetIndex(self._sheet(sheet) if isinstance(sheet, str) else sheet)
+        if isinstance(sheet, str):
+            return SheetIndex(self._sheet(sheet))
+        if not isinstance(sheet, EvidenceSheet):
+            raise TypeError(f"a sheet is an EvidenceSheet or its JSON, got {type(sheet).__name__}")
+        return SheetIndex(sheet)
 
     def _acc(self, readings: Readings, truths: list[Words | None], gold: Int64[np.ndarray, " legal"]) -> PerCompletion:
         """The term `acc` of each answer; 0 where there is no gold."""
@@ -199,30 +203,21 @@ def _gated(raw: Float64[np.ndarray, "completion term"]) -> Float64[np.ndarray, "
 
 
 def _each(
-    column: Sequence[T], key: Callable[[T], object], read_one: Callable[[T], V], what: str, names: Sequence[str]
+    column: Sequence[T], key: Callable[[T], Hashable], read_one: Callable[[T], V], what: str, names: Sequence[str]
 ) -> tuple[list[V], Int64[np.ndarray, " row"]]:
     """The distinct values of a column, each read once, and which of them stands in each row."""
-    number: dict[object, int] = {}
-    values, rows = [], []
-    for value, name in zip(column, names, strict=True):
+    _, number = numbered(list(map(key, column)))
+    values = []
+    for row in np.unique(number, return_index=True)[1].tolist():
         try:
-            known = key(value)
-            row = number.get(known)
-            if row is None:
-                row = number[known] = len(number)
-                values.append(read_one(value))
+            values.append(read_one(column[row]))
         except _UNFIT as error:
-            raise RewardFailed(f"the {what} cannot be read: {error}", where=name) from error
-        rows.append(row)
-    return values, np.array(rows, np.int64)
+            raise RewardFailed(f"the {what} cannot be read: {error}", where=names[row]) from error
+    return values, number
 
 
 def _key_of_sheet(sheet: Any) -> str | int:
-    if isinstance(sheet, EvidenceSheet):
-        return id(sheet)
-    if not isinstance(sheet, str):
-        raise TypeError(f"a sheet is an EvidenceSheet or its JSON, got {type(sheet).__name__}")
-    return sheet
+    return sheet if isinstance(sheet, str) else id(sheet)
 
 
 def _sheet_of_json(text: str) -> EvidenceSheet:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from emotrace.hydra.rewards.arrays import summed
+from emotrace.hydra.rewards.arrays import padded, summed
 from emotrace.hydra.rewards.likeness import Likeness
 from emotrace.hydra.rewards.lines import IDS
 from emotrace.hydra.rewards.reading import Readings
@@ -92,19 +92,19 @@ def ground(
         sheet: Which of them each completion has.
         likeness: Compares quotes with observations.
     """
-    widest = max(map(len, sheets), default=0)
-    weights = np.zeros((len(sheets), widest))
+    lengths = np.array(list(map(len, sheets)), np.int64)
+    widest = int(lengths.max(initial=0))
+    weights = padded([index.weights for index in sheets], widest, 0).astype(np.float64)
     places = np.full((len(sheets), len(IDS) + 1), widest, np.int64)
-    for number, index in enumerate(sheets):
-        weights[number, : len(index)] = index.weights
-        places[number, [IDS[id] for id in index.ids]] = np.arange(len(index))
+    ids = [IDS[id] for index in sheets for id in index.ids]
+    places[np.repeat(np.arange(len(sheets)), lengths), ids] = [at for index in sheets for at in range(len(index))]
     return Trajectories(
         k=readings.rivals.shape[1],
         readings=readings,
         sheet=sheet,
         places=places,
         weights=weights[sheet],
-        observations=np.array([len(index) for index in sheets], np.int64)[sheet],
+        observations=lengths[sheet],
         checks=_checks(readings, sheets, sheet, places, weights, likeness),
     )
 
@@ -154,11 +154,8 @@ def _quoted(
 ) -> tuple[Float64[np.ndarray, " quoted"], Float64[np.ndarray, "quoted place"]]:
     """How true quotes are, and how much they cover each observation of their modality."""
     number = {text: number for number, text in enumerate(quotes)}
-    observed = np.zeros((len(sheets), places), np.int64)
-    modality = np.full((len(sheets), places), -1)
-    for which, index in enumerate(sheets):
-        observed[which, : len(index)] = [number.setdefault(text, len(number)) for text in index.texts]
-        modality[which, : len(index)] = index.modalities
+    texts = [[number.setdefault(text, len(number)) for text in index.texts] for index in sheets]
+    observed, modality = padded(texts, places, 0), padded([index.modalities for index in sheets], places, -1)
     truth = (quote == observed[sheet, place]).astype(np.float64)
     for row in np.flatnonzero(truth == 0.0).tolist():
         truth[row] = sheets[sheet[row]].truth(quotes[quote[row]], int(place[row]))
