@@ -22,10 +22,6 @@ import re
 
 from emotrace.evidence.observation import ID_PATTERN, clean
 from emotrace.hydra.parsing import (
-    ANSWER_TEXT,
-    CHECK_LINE,
-    CONFIDENCE_TEXT,
-    HYPOTHESIS_LINE,
     LEAST_QUOTE_WORDS,
     MAX_ANSWERS,
     SIGNS,
@@ -51,11 +47,7 @@ __all__ = [
     "missing_modalities",
     "MAX_ANSWERS",
     "LEAST_QUOTE_WORDS",
-    "HYPOTHESIS_LINE",
-    "CHECK_LINE",
-    "ANSWER_TEXT",
     "VERDICT_LINE",
-    "CONFIDENCE_TEXT",
 ]
 
 

@@ -1,7 +1,7 @@
 """The grammar of a trajectory, read: `parse` and the lines that it knows. `grammar.py` shows a whole text.
 
-Malformed text is a value: a `Parse` without a trace, whose issues say what broke and where. The expressions of single
-lines are shared with the rewards, which read faster and say less. Hydra specification, section 3.
+Malformed text is a value: a `Parse` without a trace, whose issues say what broke and where. What a verdict, marks and
+cites look like is shared with the rewards, which read faster and say less. Hydra specification, section 3.
 """
 
 from __future__ import annotations
@@ -29,13 +29,24 @@ _PERSPECTIVE: dict[str, Perspective] = {name: name for name in PERSPECTIVES}
 _MODALITY: dict[str, Modality] = {name: name for name in MODALITIES}
 
 _NUMBER = r"[1-9][0-9]?"
-_CITES = rf"((?: \[{ID_PATTERN}\])*)"
+_CITES = rf"(?: \[{ID_PATTERN}\])*"
+_MARKS = rf"(?: h{_NUMBER}[+~-])*"
 _TAG = re.compile(r"<(/?)(hyp|think|ans)>")
-HYPOTHESIS_LINE = re.compile(rf"h({_NUMBER}) ({'|'.join(PERSPECTIVES)}): ([^|\[\]]+)(?: \| ([^|\[\]]+))?{_CITES}")
-CHECK_LINE = re.compile(rf'\[({ID_PATTERN})\] "([^"]+)"((?: h{_NUMBER}[+~-])*)')
-ANSWER_TEXT = re.compile(rf"([^\d\[\]]*[^\d\[\] .-])(?: ([^ \[\]]*\d[^ \[\]]*))?{_CITES}")
+HYPOTHESIS_LINE = re.compile(rf"h({_NUMBER}) ({'|'.join(PERSPECTIVES)}): ([^|\[\]]+)(?: \| ([^|\[\]]+))?({_CITES})")
+CHECK_LINE = re.compile(rf'\[({ID_PATTERN})\] "([^"]+)"({_MARKS})')
+ANSWER_TEXT = re.compile(rf"([^\d\[\]]*[^\d\[\] .-])(?: ([^ \[\]]*\d[^ \[\]]*))?({_CITES})")
 VERDICT_LINE = re.compile(rf"verdict: (h{_NUMBER}(?:, h{_NUMBER})*)")
 CONFIDENCE_TEXT = re.compile(r"0\.[0-9]{2}|1\.00")
+
+
+def are_cites(text: str) -> bool:
+    """Whether a text is cites and nothing else, such as ` [V1] [A2]`; none at all are."""
+    return re.fullmatch(_CITES, text) is not None
+
+
+def are_marks(text: str) -> bool:
+    """Whether a text is marks and nothing else, such as ` h1+ h2~`; none at all are."""
+    return re.fullmatch(_MARKS, text) is not None
 
 
 def parse(text: str, *, k: int, sheet: EvidenceSheet | None = None) -> Parse:

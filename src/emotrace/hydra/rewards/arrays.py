@@ -1,4 +1,4 @@
-"""What repeats is looked at once: three small tools of the terms."""
+"""What repeats is looked at once, and rows of unequal length are arrays: the small tools of the terms."""
 
 from __future__ import annotations
 

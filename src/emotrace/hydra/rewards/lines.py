@@ -6,7 +6,6 @@ brackets, and of the pieces, which repeat still more, each different one is chec
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain, pairwise
@@ -15,8 +14,8 @@ from typing import NamedTuple, get_args
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from emotrace.evidence.observation import ID_PATTERN, LETTERS, is_clean
-from emotrace.hydra.grammar import VERDICT_LINE, missing_modalities
+from emotrace.evidence.observation import LETTERS, is_clean
+from emotrace.hydra.parsing import VERDICT_LINE, are_cites, are_marks, missing_modalities
 from emotrace.hydra.propose import (
     MAX_CITES,
     MAX_HYPOTHESES,
@@ -41,8 +40,6 @@ _TABLES = (CHECK, RIVAL, ANSWER, VERDICT)
 
 _CHECKED = {f"[{id}] ": number for id, number in IDS.items()}
 _PROPOSED = {f"h{n} {perspective}": n for n in range(1, MAX_HYPOTHESES + 1) for perspective in PERSPECTIVES}
-_CITES = re.compile(rf"{ID_PATTERN}(?:\] \[{ID_PATTERN})*\]")
-_MARKS = re.compile(r"(?: h[1-9][0-9]?[+~-])*")
 _CONFIDENCES = frozenset(f"{hundredth / 100:.2f}" for hundredth in range(101))
 _ABSTENTIONS = frozenset(f"abstain: {code}" for code in get_args(AbstainCode))
 _WORDS = 2**14
@@ -159,7 +156,7 @@ def _checks(lines: list[str], k: int) -> tuple[Checks, Legal]:
 
 def _masks(marks: str, k: int) -> tuple[int, int, int] | None:
     """The hypotheses supported, contradicted and judged, bit n for h<n>; None where one is judged twice or not of K."""
-    if not _MARKS.fullmatch(marks):
+    if not are_marks(marks):
         return None
     supports = contradicts = judged = 0
     for item in marks.split():
@@ -234,7 +231,7 @@ def _cites(cited: Sequence[str]) -> tuple[Cites, Legal]:
     """Cites without their first bracket: `V1] [A2]`."""
     distinct, number = numbered(cited)
     rows = np.array([_ids(each) for each in distinct], np.int64).reshape(-1, MAX_CITES + 1)[number]
-    legal = np.array([not each or _CITES.fullmatch(each) is not None for each in distinct], np.bool_)[number]
+    legal = np.array([not each or are_cites(f" [{each}") for each in distinct], np.bool_)[number]
     return Cites(named=rows[:, :MAX_CITES], written=rows[:, MAX_CITES]), legal
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate, chain, pairwise
 
 import numpy as np
@@ -20,9 +19,6 @@ from jaxtyping import Bool, Int64
 from emotrace.hydra.rewards.arrays import numbered
 from emotrace.hydra.rewards.lines import ANSWER, CHECK, MISSING, NOTE, RIVAL, TAGS, VERDICT, Lines, read_lines
 from emotrace.hydra.trace import MAX_NOTES
-
-_SHAPES = 2**12
-"""How many shapes are remembered."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,8 +53,8 @@ def read(texts: Sequence[str], k: int) -> Readings:
     lines = read_lines(different, k)
     kinds, rows = lines.kinds[number], lines.row[number]
     letters = kinds.tobytes()
-    shapes = [letters[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]
-    legal = np.array([_is_legal(shape, k) for shape in shapes], np.bool_)
+    shapes, shape = numbered([letters[start:end] for start, end in pairwise(accumulate(lengths, initial=0))])
+    legal = np.array([_is_legal(each, k) for each in shapes], np.bool_)[shape]
     of = np.repeat(np.arange(len(texts)), lengths)
     rivals = rows[legal[of] & (kinds == ord(RIVAL))].reshape(-1, k) if k else np.zeros((legal.sum(), 0), np.int64)
     named = lines.rivals.number[rivals]
@@ -76,7 +72,6 @@ def read(texts: Sequence[str], k: int) -> Readings:
     )
 
 
-@lru_cache(maxsize=_SHAPES)
 def _is_legal(shape: bytes, k: int) -> bool:
     opened = f"{TAGS['<hyp>']}{RIVAL}{{{k}}}{TAGS['</hyp>']}" if k else ""
     thought = f"{CHECK}*{MISSING}?{NOTE}{{0,{MAX_NOTES}}}{VERDICT if k else ''}"

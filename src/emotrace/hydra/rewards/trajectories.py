@@ -42,7 +42,6 @@ class Checks(NamedTuple):
 class Trajectories:
     """All that the four process terms see. It holds no gold label."""
 
-    k: int
     readings: Readings
     sheet: Int64[np.ndarray, " completion"]
     """Which sheet each completion has."""
@@ -56,6 +55,11 @@ class Trajectories:
 
     def __len__(self) -> int:
         return len(self.sheet)
+
+    @property
+    def k(self) -> int:
+        """How many hypotheses each has."""
+        return int(self.readings.rivals.shape[1])
 
     @property
     def nowhere(self) -> int:
@@ -99,7 +103,6 @@ def ground(
     ids = [IDS[id] for index in sheets for id in index.ids]
     places[np.repeat(np.arange(len(sheets)), lengths), ids] = [at for index in sheets for at in range(len(index))]
     return Trajectories(
-        k=readings.rivals.shape[1],
         readings=readings,
         sheet=sheet,
         places=places,
