@@ -141,6 +141,14 @@ def test_a_video_is_counted_once(folder: Path) -> None:
     assert source.times_seconds("a", [25]) == pytest.approx([1.0])
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_an_avi_whose_pictures_were_reordered_is_counted_as_it_is_read(folder: Path, codec: str) -> None:
+    path = write_clip(folder / "v.avi", pictures=[Bars(codec=codec, most_reordered=2)], sounds=())
+    source = source_of(path)
+    assert source.times_seconds("a", range(50)) == pytest.approx(BARS_TIMES)
+    assert numbers(source.read("a", range(source.frame_count("a")))) == list(range(50))
+
+
 def test_a_file_whose_packets_have_no_times_is_counted_by_decoding(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,17 +69,9 @@ def test_one_frame_per_grid_time_in_every_container(tmp_path, name) -> None:
 def test_no_picture_of_an_avi_is_lost_or_late_where_they_were_coded_in_another_order(
     tmp_path, codec, reordered
 ) -> None:
-    path = tmp_path / "bars.avi"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height = 160, 120
-        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        stream.codec_context.max_b_frames = reordered
-        for number in range(50):
-            frame = av.VideoFrame.from_ndarray(color_bars(160, 120, number), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    bars = Bars(codec=codec, pixel_format=pixels, most_reordered=reordered)
+    path = write_clip(tmp_path / "bars.avi", pictures=[bars], sounds=[])
     frames = list(FrameReader(path, rate_hz=50.0))
     assert [number_of(frame.image) for frame in frames] == list(range(50))
     assert [frame.time_seconds for frame in frames] == pytest.approx(every(0.04, 50), abs=1e-3)

@@ -213,7 +213,7 @@ def _stamped_times(path: Path) -> Float64[np.ndarray, " frame"] | None:
     """The times that the packets of a video carry, in order; None where one carries none. Nothing is decoded."""
     import av
 
-    from emotrace.media._container import open_container, origin_seconds, video_stream
+    from emotrace.media._container import counts_packets, open_container, origin_seconds, video_stream
 
     with open_container(path) as container:
         stream = video_stream(container)
@@ -230,9 +230,10 @@ def _stamped_times(path: Path) -> Float64[np.ndarray, " frame"] | None:
                 break
             if packet.size == 0 or packet.is_discard:
                 continue
-            if packet.pts is None:
+            stamp = packet.dts if counts_packets(container) else packet.pts
+            if stamp is None:
                 return None
-            times.add(max(0.0, float(packet.pts * stream.time_base - origin)))
+            times.add(max(0.0, float(stamp * stream.time_base - origin)))
     return np.array(sorted(times))
 
 

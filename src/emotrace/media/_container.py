@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar, cast
 import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import InputContainer
+from av.container import Container, InputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 from av.video.frame import VideoFrame
@@ -157,6 +157,11 @@ def _by_default(stream: Stream) -> tuple[bool, int]:
 def is_still(container: InputContainer) -> bool:
     """Whether the file is one photograph."""
     return container.format.name.endswith("_pipe")
+
+
+def counts_packets(container: Container) -> bool:
+    """Whether the file holds no times, as AVI: a packet's `dts` is then its number, and what `pts` says is a guess."""
+    return container.format.name == "avi"
 
 
 def origin_seconds(container: InputContainer) -> Fraction:

@@ -17,6 +17,7 @@ from emotrace.errors import EmptyMedia, MediaTooLong, UnreadableMedia, UsageErro
 from emotrace.media._container import (
     MAX_SIDE_PIXELS,
     Decoder,
+    counts_packets,
     ends_early,
     header_end_seconds,
     is_still,
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
-_MOST_HELD_BACK = 16
-"""Pictures that H.264 may keep back to put them in order."""
+_MOST_HELD_BACK_SECONDS = 1
+"""How long a decoder may keep pictures back to put them in order: 16 of them in H.264, a few in practice."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -228,15 +229,15 @@ class _Clock:
 
     AVI holds no times: its packets are counted in the order of coding, and where pictures were reordered their own
     timestamps go back and forth. There the count of the packet with which a picture came out is its time, less the
-    count of the first picture.
+    count of the first picture; the last ones, which no packet brings out, follow at the distance seen before.
     """
 
     def __init__(self, stream: VideoStream, origin: Fraction) -> None:
         self._stream = stream
         self._origin = origin
         self._usual = 1 / (stream.average_rate or stream.guessed_rate or Fraction(25))
-        self._next = Fraction(0)
-        self._counts_packets = stream.container.format.name == "avi"
+        self._start = self._next = Fraction(0)
+        self._counts_packets = counts_packets(stream.container)
         self._delay: int | None = None
 
     def start_of(self, frame: VideoFrame) -> Fraction:
@@ -244,7 +245,8 @@ class _Clock:
         start = self._next  # in raw streams one frame follows the other
         if stamp is not None and frame.time_base is not None:
             start = stamp * frame.time_base - self._origin
-        self._next = start + self._usual
+        step, self._start = start - self._start, start
+        self._next = start + (step if self._counts_packets and step > 0 else self._usual)
         return start
 
     def _counted(self, frame: VideoFrame) -> int | None:
@@ -252,8 +254,9 @@ class _Clock:
             return None if self._delay else frame.pts
         if self._delay is None:
             held_back = frame.dts - (self._stream.start_time or 0)
-            is_reordered = self._stream.codec_context.has_b_frames and held_back <= _MOST_HELD_BACK
-            self._delay = held_back if is_reordered else 0  # where packets are lost first, pictures do begin late
+            soon = held_back * (self._stream.time_base or 0) <= _MOST_HELD_BACK_SECONDS
+            # Without reordering, or where the first packets are lost, pictures do begin late.
+            self._delay = held_back if self._stream.codec_context.has_b_frames and soon else 0
         return frame.dts - self._delay
 
     def end_of(self, frame: VideoFrame, start: Fraction) -> Fraction:

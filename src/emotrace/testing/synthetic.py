@@ -68,6 +68,8 @@ class Bars:
     """Whether the display matrix mirrors left and right."""
     pixel_aspect: Fraction = Fraction(1)
     is_default: bool = True
+    most_reordered: int | None = None
+    """How many pictures in a row may be coded after a later one (B-frames); None: the codec's own choice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +147,8 @@ def _add_video(container: OutputContainer, spec: Bars) -> VideoStream:
     stream.codec_context.time_base = Fraction(1, _VIDEO_CLOCK_HZ)
     stream.codec_context.sample_aspect_ratio = spec.pixel_aspect
     stream.disposition = Disposition.default if spec.is_default else Disposition(0)
+    if spec.most_reordered is not None:
+        stream.codec_context.max_b_frames = spec.most_reordered
     if spec.rotation_degrees or spec.is_mirrored:
         stream.set_display_rotation(spec.rotation_degrees, hflip=spec.is_mirrored)
     return stream
